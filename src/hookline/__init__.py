@@ -1,0 +1,1 @@
+"""Hookline: a self-hosted webhook gateway for Python teams."""

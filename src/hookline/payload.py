@@ -1,0 +1,48 @@
+"""Reading a payload without trusting it: JSON or a form, one path into it, and text that is safe to show and store."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+MAX_FORM_FIELDS = 1_000
+
+
+def parse(body: bytes, content_type: str = "") -> Any:
+    """The JSON value of ``body``, or a form as a dict of lists, else None. Total: any bytes end in a value."""
+    if content_type == "application/x-www-form-urlencoded":
+        return parse_form(body)
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def parse_form(body: bytes) -> dict[str, list[str]] | None:
+    """The fields of a form, or None if it is none."""
+    try:
+        return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS)
+    except ValueError:
+        return None
+
+
+def dig(value: Any, path: str) -> Any:
+    """``dig({"a": [{"b": 1}]}, "a.0.b")`` → 1; None where the path leads nowhere."""
+    for part in path.split("."):
+        if isinstance(value, dict):
+            value = value.get(part)
+        elif isinstance(value, list) and part.isdecimal() and len(part) < 8 and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            return None
+    return value
+
+
+def clean(value: object, limit: int = 255) -> str:
+    """A value as one line that can be stored, logged and shown: no control, bidi or surrogate characters."""
+    text = value if isinstance(value, str) else str(value)
+    return _UNSAFE.sub("", text[: limit * 2])[:limit]

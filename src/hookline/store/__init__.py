@@ -1,0 +1,1 @@
+"""The store: one contract, a thin driver per database."""
