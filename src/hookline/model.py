@@ -6,7 +6,7 @@ A delivery's life::
                      ▼                                                │
     accept ──► pending ──claim──► pending, leased ──settle──► succeeded
                      │                                  ├──► failed         tried to the end, or told to stop
-                     │                                  ├──► ignored        a filter or the handler declined, with the reason
+                     │                                  ├──► ignored        a filter or the handler declined, and why
                      │                                  └──► needs_review   a person must look: poison, restored, held
                      └──cancel──► cancelled
     replay: failed, needs_review, cancelled (and, with --again, succeeded) ──► pending

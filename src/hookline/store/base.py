@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from hookline.model import Arrival, Claim, Receipt, Reply, Request, RequestOutcome, Settlement, State, Trigger
+from hookline.model import Arrival, Claim, Receipt, Request, RequestOutcome, Settlement
 
 
 class Want(msgspec.Struct, frozen=True):
@@ -78,8 +78,8 @@ class Store(Protocol):
         """Write events and their deliveries in one commit and return after the fsync, one receipt per arrival.
 
         De-duplicates on (source, key): same key and digest → ``duplicate`` (counted; failed deliveries run again with
-        trigger ``redelivery`` unless ``on_duplicate`` is ``ignore``); same key, other digest → kept under ``key#digest``
-        as needs_review ``same id, other body``; ``body_key`` and a known digest under a new key → needs_review
+        trigger ``redelivery`` unless ``on_duplicate`` is ``ignore``); same key, other digest → kept as
+        ``key#digest``, needs_review ``same id, other body``; ``body_key`` and a known digest under a new key → needs_review
         ``replayed body``. Repetitions inside one batch count too. A data error fails only its own arrival.
         """
         ...
