@@ -80,7 +80,8 @@ class Store(Protocol):
         De-duplicates on (source, key): same key and digest → ``duplicate`` (counted; failed deliveries run again with
         trigger ``redelivery`` unless ``on_duplicate`` is ``ignore``); same key, other digest → kept as
         ``key#digest``, needs_review ``same id, other body``; ``body_key`` and a known digest under a new
-        key → needs_review ``replayed body``. Repetitions inside one batch count too. A data error fails only its own arrival.
+        key → needs_review ``replayed body``. Repetitions inside one batch count too. A data error fails only its
+        own arrival.
         """
         ...
 
