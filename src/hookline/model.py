@@ -128,6 +128,17 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     """The time that the signature covers, unix seconds."""
 
 
+class HandlerRoute(msgspec.Struct, frozen=True, kw_only=True):
+    """A Python handler as its app published it: what ingest routes by without importing user code."""
+
+    name: str
+    source: str
+    types: tuple[str, ...]
+    environment: str | None = None
+    ordering_key: str | None = None
+    when: Any = None
+
+
 class NewDelivery(msgspec.Struct, frozen=True):
     """One event for one destination, to be written with the event."""
 
@@ -268,6 +279,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """A traceback, or the class and text of an error."""
     unknown: bool = False
     """True when the effect may have happened (sent, then no answer)."""
+    timed_out: bool = False
+    """The other side had its time and did not use it: the next attempt waits for at least a minute."""
 
     @property
     def ok(self) -> bool:

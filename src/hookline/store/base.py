@@ -7,11 +7,12 @@ Locks are always taken in the order destinations, ordering keys, events.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
 from hookline.model import Arrival, Claim, Receipt, Request, RequestOutcome, Settlement
+from hookline.model import HandlerRoute as HandlerRoute
 
 
 class Want(msgspec.Struct, frozen=True):
@@ -38,17 +39,6 @@ class RequestNote(msgspec.Struct, frozen=True, kw_only=True):
     request: Request
     hint: str = ""
     """The provider recognised, and ``did you mean /webhooks/stripe?``"""
-
-
-class HandlerRoute(msgspec.Struct, frozen=True, kw_only=True):
-    """A Python handler as its app published it: what ingest routes by without importing user code."""
-
-    name: str
-    source: str
-    types: tuple[str, ...]
-    environment: str | None = None
-    ordering_key: str | None = None
-    when: Any = None
 
 
 class PublishedApp(msgspec.Struct, frozen=True, kw_only=True):
