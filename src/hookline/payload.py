@@ -9,6 +9,11 @@ from urllib.parse import parse_qs
 import msgspec
 
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_TRICKY = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f\ud800-\udfff]"
+)
+"""What steers a terminal, hides, or changes the direction of reading."""
 MAX_FORM_FIELDS = 1_000
 
 
@@ -46,3 +51,27 @@ def clean(value: object, limit: int = 255) -> str:
     """A value as one line that can be stored, logged and shown: no control, bidi or surrogate characters."""
     text = value if isinstance(value, str) else str(value)
     return _UNSAFE.sub("", text[: limit * 2])[:limit]
+
+
+def visible(value: object, keep: str = "") -> str:
+    """A value as text whose control, bidi and invisible characters are shown as escapes; ``keep`` stays as it is."""
+
+    def escape(match: re.Match[str]) -> str:
+        char = match.group()
+        if char in keep:
+            return char
+        code = ord(char)
+        return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65_536 else f"\\U{code:08x}"
+
+    return _TRICKY.sub(escape, value if isinstance(value, str) else str(value))
+
+
+def safe_json(value: Any) -> str:
+    """One line of JSON for logs and terminals: C1 controls and bidi marks, legal in JSON, become ``\\uXXXX``."""
+
+    def escape(match: re.Match[str]) -> str:
+        units = match.group().encode("utf-16-be", "surrogatepass")
+        return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+
+    line = msgspec.json.encode(value).decode()
+    return line if line.isascii() and "\x7f" not in line else _TRICKY.sub(escape, line)

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from hookline.cli import exits, output
+from hookline.cli import exits
+from hookline.payload import visible
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -109,5 +110,5 @@ def confirm(question: str) -> None:
         return
     if not sys.stdin.isatty():
         raise exits.Stop(exits.USAGE, f"{question} Nobody is here to answer: add --yes to go ahead.")
-    if not click.confirm(output.visible(question), default=False, err=True):
+    if not click.confirm(visible(question), default=False, err=True):
         raise exits.Stop(exits.FAILURE, "nothing was changed")

@@ -7,7 +7,6 @@ escapes, in tables, in text and in ``--json`` alike.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 import time
@@ -16,11 +15,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
 import click
-import msgspec
 
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
-)
+from hookline.payload import safe_json, visible
+
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36", "dim": "2", "bold": "1"}
 _STATES = {
     "succeeded": "green",
@@ -41,32 +38,9 @@ _STATES = {
 }
 
 
-def visible(value: object, keep: str = "") -> str:
-    """``value`` as text whose control, bidi and invisible characters are shown as escapes; ``keep`` stays as it is."""
-
-    def escape(match: re.Match[str]) -> str:
-        char = match.group()
-        if char in keep:
-            return char
-        code = ord(char)
-        return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
-
-    return _UNSAFE.sub(escape, value if isinstance(value, str) else str(value))
-
-
 def text(value: object) -> str:
-    """Several lines made safe: as :func:`visible`, with line ends and tabs kept."""
+    """Several lines made safe: as :func:`hookline.payload.visible`, with line ends and tabs kept."""
     return visible(value, keep="\n\t")
-
-
-def to_json(value: Any) -> str:
-    """One line of JSON that is safe on a terminal: what :func:`visible` would escape is written as ``\\uXXXX``."""
-
-    def escape(match: re.Match[str]) -> str:
-        units = match.group().encode("utf-16-be", "surrogatepass")
-        return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
-
-    return _UNSAFE.sub(escape, msgspec.json.encode(value).decode())
 
 
 def coloured(stream: TextIO) -> bool:
@@ -103,7 +77,7 @@ def complain(message: str) -> None:
 def objects(rows: Iterable[Any]) -> None:
     """``--json``: one object a line."""
     for row in rows:
-        say(to_json(row))
+        say(safe_json(row))
 
 
 def width_of(value: str) -> int:
