@@ -126,6 +126,8 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     """Which of the candidate secrets matched."""
     signed_at: float | None = None
     """The time that the signature covers, unix seconds."""
+    note: str = ""
+    """Why a person should look before anything runs: ``batch of more than 1000 items``."""
 
 
 class HandlerRoute(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,7 +225,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         """The JSON value, or a form as a dict of lists, else None. Parsed at each access: keep it in a name."""
         from hookline.payload import parse
 
-        return parse(self.item, self.content_type)
+        return parse(self.item, self.content_type if self.item == self.raw else "application/json")
 
     @property
     def content_type(self) -> str:

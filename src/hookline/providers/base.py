@@ -1,0 +1,288 @@
+"""What we know of a provider, as a value; and the verifier that is made of it once per source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from hookline.errors import ConfigError, Rejected, Unavailable
+from hookline.model import Headers, Reply, Request, Verified, VerifiedEvent
+from hookline.payload import clean, dig, parse
+from hookline.providers.facts import Draft, Facts, Plan
+from hookline.providers.fields import Field, First, Join, Readers, paths, text
+from hookline.providers.schemes.base import Binding, Check, Match, Scheme
+
+MAX_ITEMS = 1_000
+TOO_MANY = f"batch of more than {MAX_ITEMS} items"
+
+POST = frozenset({"POST"})
+Handshake = Callable[[Facts, "Verifier"], Reply | None]
+Split = Callable[[Facts], list[bytes] | None]
+
+
+class Learned(Reply, frozen=True):
+    """A handshake that brought the source's secret with it: whoever answers keeps it."""
+
+    secret: str = ""
+
+
+class Signed(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that the provider could have sent."""
+
+    method: str
+    url: str
+    headers: Headers
+    body: bytes
+
+    def request(self, received_at: float) -> Request:
+        """As it would arrive at the door."""
+        target = "/" + self.url.partition("://")[2].partition("/")[2]
+        return Request(
+            method=self.method,
+            target=target.encode(),
+            headers=self.headers,
+            body=self.body,
+            received_at=received_at,
+        )
+
+
+class Provider(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the table. What a row does not say has the default that most providers share."""
+
+    name: str
+    title: str
+    docs: str
+    scheme: Scheme
+    credential: str = "the webhook's secret, as text"
+    """What the secret is and where it is found, for people."""
+
+    type: Field | None = None
+    id: Field | None = None
+    occurred_at: Field | None = None
+    subject: Field | None = None
+    live: Field | None = None
+    payload_field: str = ""
+    """The form field that holds the JSON, where forms are sent."""
+    split: Split | None = None
+    """The items of a batch; None from it means that the request is one event."""
+    volatile: tuple[str, ...] = ()
+    """Top-level fields that differ between two deliveries of one event: the digest skips them."""
+
+    unsigned_handshake: Handshake | None = None
+    """Answers what comes before anything is signed. None from it means that it is no handshake."""
+    handshake: Handshake | None = None
+    """Answers what is signed and yet no event."""
+    ack: Reply = Reply()
+    refuse: int = 401
+    """The status that the provider wants for a bad signature."""
+    methods: frozenset[str] = POST
+    content_types: frozenset[bytes] | None = None
+
+    tolerance: float | None = None
+    """Seconds; None where the provider signs no time, or may deliver old ones."""
+    deadline: float = 10.0
+    """Seconds within which the provider wants its answer."""
+    retries: bool = True
+    signs_time: bool = False
+    signs_id: bool = False
+    bodies_repeat: bool = True
+    """False where two events never have the same bytes: a known body under a new id is then a replay."""
+    options: frozenset[str] = frozenset()
+    """The source's keys that this provider understands, besides those that all have."""
+    configure: Callable[[Provider, Mapping[str, Any], str], Provider] | None = None
+    """Makes the row of a source whose options say how it signs. ConfigError for what they say wrongly."""
+    stamp: Callable[[Draft], None] | None = None
+    """Puts type and id where this provider puts them, into a draft before it is signed."""
+    no_secret: bool = False
+    """True where the keys are the provider's own, or the secret comes by handshake."""
+    notes: str = ""
+    """What people trip over."""
+
+
+COMMON_OPTIONS = frozenset({"type", "id", "subject", "public_url"})
+
+
+class Verifier:
+    """A provider's row bound to a source's secrets. All that can be done once is done here."""
+
+    def __init__(self, provider: Provider, binding: Binding, *, reply: Reply | None, batch: str) -> None:
+        self.provider = provider
+        self.binding = binding
+        self.ack = reply or provider.ack
+        self.methods = provider.methods
+        self.content_types = provider.content_types
+        self._check: Check = provider.scheme.bind(binding)
+        readers = Readers()
+        self._type = readers.add(provider.type)
+        self._id = readers.add(provider.id)
+        self._occurred_at = readers.add(provider.occurred_at)
+        self._subject = readers.add(provider.subject)
+        self._live = readers.add(provider.live)
+        self._split = provider.split if batch == "split" else None
+        signing = frozenset(name.lower().encode() for name in provider.scheme.headers())
+        repeated = frozenset(name.lower().encode() for name in provider.scheme.repeated())
+        self.single_headers = (signing | readers.headers) - repeated
+        peek, envelope_peek = readers.peeks()
+        self.plan = Plan(
+            wanted=signing | readers.headers,
+            repeated=repeated,
+            peek=peek,
+            envelope_peek=envelope_peek,
+            url=binding.url,
+            payload_field=provider.payload_field,
+        )
+        self._volatile = frozenset(provider.volatile)
+
+    def check(self, request: Request, now: float) -> Verified | Reply:
+        """What a genuine request carries, or the answer to a handshake.
+
+        Rejected if it is not genuine; Unavailable if that cannot be told now. Nothing else, whatever comes in.
+        """
+        try:
+            return self._judge(request, now)
+        except Rejected as no:
+            if no.status == 401 != self.provider.refuse:
+                raise Rejected(no.reason, self.provider.refuse) from no
+            raise
+        except Unavailable:
+            raise
+        except Exception as bug:  # ours, not the sender's: a 503 makes them try again, a 401 would make them give up
+            raise Unavailable("check failed") from bug
+
+    def _judge(self, request: Request, now: float) -> Verified | Reply:
+        facts = Facts(self.plan, request, now)
+        provider = self.provider
+        if provider.unsigned_handshake is not None:
+            reply = provider.unsigned_handshake(facts, self)
+            if reply is not None:
+                return reply
+        match = self._check.check(facts)
+        if provider.handshake is not None:
+            reply = provider.handshake(facts, self)
+            if reply is not None:
+                return reply
+        if self._split is not None:
+            items = self._split(facts)
+            if items is not None:
+                return self._batch(facts, items, match)
+        return Verified(events=[self._event(facts)], secret=match.secret, signed_at=match.signed_at)
+
+    def _batch(self, facts: Facts, items: list[bytes], match: Match) -> Verified | Reply:
+        if not items:
+            return self.ack
+        if len(items) > MAX_ITEMS:
+            return Verified(events=[self._event(facts)], secret=match.secret, signed_at=match.signed_at, note=TOO_MANY)
+        events = [self._event(facts.of(item)) for item in items]
+        return Verified(events=events, secret=match.secret, signed_at=match.signed_at)
+
+    def _event(self, facts: Facts) -> VerifiedEvent:
+        """Never fails for what is missing: the signature held, so the event is kept."""
+        kind = text(self._type(facts)) if self._type else None
+        name = text(self._id(facts)) if self._id else None
+        subject = text(self._subject(facts)) if self._subject else None
+        return VerifiedEvent(
+            id=clean(name) or None if name else None,
+            type=(clean(kind) if kind else "") or "unknown",
+            body=facts.document,
+            occurred_at=self._occurred_at(facts) if self._occurred_at else None,
+            subject=clean(subject) or None if subject else None,
+            live=self._live(facts) if self._live else None,
+        )
+
+    def digest(self, event: VerifiedEvent) -> bytes:
+        """16 bytes over the content, without the fields that differ between two deliveries of one event."""
+        if self._volatile:
+            try:
+                fields = _decode_fields(event.body)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                pass
+            else:
+                digest = blake2b(digest_size=16)
+                for name, raw in fields.items():
+                    if name not in self._volatile:
+                        digest.update(name.encode())
+                        digest.update(raw)
+                return digest.digest()
+        return blake2b(event.body, digest_size=16).digest()
+
+    def sign(
+        self,
+        body: bytes,
+        *,
+        now: float,
+        type: str | None = None,
+        id: str | None = None,
+        method: str = "POST",
+        content_type: str = "application/json",
+        headers: Sequence[tuple[bytes, bytes]] = (),
+    ) -> Signed:
+        """The request as the provider would send it, signed with the first secret.
+
+        For triggers, the demo, fresh signatures and tests. ConfigError where only the provider has the private key.
+        """
+        draft = Draft(
+            method=method,
+            url=self.plan.url,
+            headers=list(headers),
+            body=body,
+            now=now,
+            id=id,
+            type=type,
+        )
+        if draft.header(b"content-type") is None:
+            draft.set("Content-Type", content_type)
+        _stamp(self.provider, draft)
+        if self.provider.stamp:
+            self.provider.stamp(draft)
+        self._check.sign(draft)
+        return Signed(method=draft.method, url=draft.url, headers=draft.headers, body=draft.body)
+
+
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def _stamp(provider: Provider, draft: Draft) -> None:
+    """Type and id into the headers that the row reads them from. A type that is partly in the body loses that part."""
+
+    def header_of(field: Field | None) -> str | None:
+        path = field if isinstance(field, str) else None
+        if isinstance(field, First | Join) and isinstance(field.fields[0], str):
+            path = field.fields[0]
+        return path.partition(".")[2] if path and path.startswith("header.") else None
+
+    if draft.id is not None and (name := header_of(provider.id)):
+        draft.set(name, draft.id)
+    if draft.type is not None and (name := header_of(provider.type)):
+        kind = draft.type
+        if isinstance(provider.type, Join):
+            inside = parse(draft.body)
+            for path in reversed(paths(provider.type)[1:]):
+                said = text(dig(inside, path.partition(".")[2]))
+                if said is not None:
+                    kind = kind.removesuffix(provider.type.separator + said)
+        draft.set(name, kind)
+
+
+def custom_reply(options: Mapping[str, Any] | None) -> Reply | None:
+    """A source's own acknowledgement: ``{ status = 200, content_type = "text/xml", body = "<Response/>" }``."""
+    if options is None:
+        return None
+    content_type = options.get("content_type")
+    return Reply(
+        status=int(options.get("status", 200)),
+        body=str(options.get("body", "")).encode(),
+        headers=((b"content-type", str(content_type).encode()),) if content_type else (),
+    )
+
+
+def refuse_options(provider: Provider, options: Mapping[str, Any], where: str) -> None:
+    """ConfigError for a key that the provider does not know."""
+    known = provider.options | COMMON_OPTIONS
+    for key in options:
+        if key not in known:
+            raise ConfigError(
+                f"{where}.{key}: provider {provider.name} has no such key; it knows {', '.join(sorted(known))}"
+            )
