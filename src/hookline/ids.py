@@ -30,10 +30,12 @@ class IdMaker:
         self._ms = 0
         self._counter = 0
 
-    def take(self, now: float, count: int = 1) -> list[int]:
-        """``count`` new ids for the moment ``now`` (unix seconds), ascending."""
+    def take(self, now: float, count: int = 1, above: int = 0) -> list[int]:
+        """``count`` new ids for the moment ``now`` (unix seconds), ascending, all greater than ``above``."""
         with self._lock:
             ms = int(now * 1000) - EPOCH_MS
+            if above > (self._ms << _COUNTER_BITS) | self._counter:
+                self._ms, self._counter = above >> _COUNTER_BITS, (above & _COUNTER_MASK) + 1
             if ms > self._ms:
                 self._ms = ms
                 self._counter = self._random.getrandbits(_COUNTER_BITS - 1)

@@ -1,0 +1,156 @@
+"""The store's outside: async methods that hand plain functions to the thread that writes or to one that reads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import apsw
+
+from hookline.errors import ConfigError, Unavailable
+from hookline.ids import IdMaker
+from hookline.store.clock import BootClock, Clock, boot_id, boot_seconds
+from hookline.store.sqlite.connect import connect, connect_reader, explain
+from hookline.store.sqlite.migrate import migrate
+from hookline.store.sqlite.turnstile import Turnstile
+from hookline.store.sqlite.tx import Tx
+from hookline.store.sqlite.writer import Writer
+from hookline.store.wake import Wake
+
+T = TypeVar("T")
+
+PATIENCE = 2.0
+"""Seconds that a door waits for its commit before it says 503."""
+
+READ_SECONDS = 2.0
+"""A reader that stays longer keeps the write-ahead log from starting over."""
+
+
+class SqliteStore:
+    """One file, opened by one process. Other rooms call the methods; functions of this room take a :class:`Tx`."""
+
+    def __init__(self, path: Path, role: str, connection: apsw.Connection, clock: Clock, number: int) -> None:
+        self.path = path
+        self.role = role
+        self.clock = clock
+        self.number = number
+        self.ids = IdMaker()
+        self.wake = Wake(path)
+        self._writer = Writer(connection, path, clock, self.ids, number, self._committed)
+        self._readers = ThreadPoolExecutor(3, thread_name_prefix="hookline-reader")
+        self._reader = threading.local()
+        self._reader_connections: list[apsw.Connection] = []
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: str, *, role: str, clock: Clock | None = None) -> SqliteStore:
+        """Open or create the file, migrate it, and start the writer. ``clock`` is for tests."""
+        return await asyncio.to_thread(cls._open, path, role, clock)
+
+    @classmethod
+    def _open(cls, name: str, role: str, clock: Clock | None) -> SqliteStore:
+        path = Path(name).absolute()
+        if not path.parent.is_dir():
+            raise ConfigError(f"server.store: the folder {path.parent} does not exist: create it, or name another")
+        turnstile = Turnstile(path)
+        try:
+            with turnstile:  # one process creates and migrates, the others find it done
+                path.touch(mode=0o600)  # before SQLite does, with the user's umask
+                connection = connect(path)
+                try:
+                    migrate(connection, path, time.time())
+                    number, anchor = _register(connection)
+                except apsw.Error as problem:
+                    connection.close()
+                    raise explain(problem, path) from problem
+                except BaseException:
+                    connection.close()
+                    raise
+        except PermissionError as problem:
+            raise ConfigError(f"store: {path}: this user may not write here") from problem
+        finally:
+            turnstile.close()
+        return cls(path, role, connection, clock or BootClock(anchor), number)
+
+    async def close(self) -> None:
+        """Finish what is being written, then let go of the file."""
+        if self._closed:
+            return
+        self._closed = True
+        await asyncio.to_thread(self._writer.close)
+        self._readers.shutdown(wait=True)
+        for connection in self._reader_connections:
+            connection.close()
+        self.wake.close()
+
+    def now(self) -> float:
+        """Unix seconds, as this store counts them."""
+        return self.clock.now()
+
+    # -- transactions --------------------------------------------------------------------------------------------
+
+    async def write(self, act: Callable[..., T], *values: Any, **named: Any) -> T:
+        """``act(tx, *values, **named)`` in one durable transaction, maybe together with others'. What it raises, is
+        raised here, and its writes are taken back."""
+        return await self._writer.run(partial(_call, act, values, named))
+
+    async def read(self, act: Callable[..., T], *values: Any, **named: Any) -> T:
+        """``act(tx, *values, **named)`` on one unchanging view of the store, in another thread. Unavailable after two
+        seconds: long walks go in bites, a ``read`` each."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, self._read, partial(_call, act, values, named))
+
+    def _read(self, act: Callable[[Tx], T]) -> T:
+        connection: apsw.Connection | None = getattr(self._reader, "connection", None)
+        if connection is None:
+            connection = self._reader.connection = connect_reader(self.path)
+            self._reader_connections.append(connection)
+        until = time.monotonic() + READ_SECONDS
+        connection.set_progress_handler(lambda: time.monotonic() > until, 20_000)
+        try:
+            connection.execute("begin")
+            try:
+                return act(Tx(connection, self.clock.now()))
+            finally:
+                if connection.in_transaction:
+                    connection.execute("rollback")
+        except apsw.InterruptError as problem:
+            raise Unavailable("reading took longer than two seconds: ask for less at a time") from problem
+        except apsw.Error as problem:
+            raise explain(problem, self.path) from problem
+
+    # -- wake-ups ------------------------------------------------------------------------------------------------
+
+    async def wait_for_work(self, seconds: float) -> bool:
+        """True as soon as any process has committed work, False after ``seconds``."""
+        return await self.wake.wait(seconds)
+
+    def _committed(self, woken: set[str]) -> None:
+        self.wake.poke()
+
+
+def _call(act: Callable[..., T], values: Sequence[Any], named: dict[str, Any], tx: Tx) -> T:
+    return act(tx, *values, **named)
+
+
+def _register(connection: apsw.Connection) -> tuple[int, float]:
+    """This process's number among the writers, and the clock's anchor of this boot."""
+    connection.execute("begin immediate")
+    tx = Tx(connection, 0.0)
+    number = tx.one("next_writer")
+    boot, stored, anchor = boot_id(), tx.one("meta", name="boot"), tx.one("meta", name="anchor")
+    if stored == (boot,) and boot and anchor is not None:
+        since = float(anchor[0])
+    else:
+        since = time.time() - boot_seconds()
+        tx.run("set_meta", name="boot", value=boot)
+        tx.run("set_meta", name="anchor", value=repr(since))
+    connection.execute("commit")
+    assert number is not None
+    return number[0], since

@@ -1,0 +1,64 @@
+"""Who writes next: a queue of processes on two file locks.
+
+One lock alone starves a process that writes seldom (whoever just let go takes it again), and SQLite's own wait is
+sleep-and-poll. So a writer takes ``next``, waits for ``write`` while holding it, and then lets ``next`` go: at most one
+waits at the door, the others wait for its place. The holder leaves its pid and the time, so that a supervisor can end
+one that is stuck.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+from pathlib import Path
+from types import TracebackType
+
+from hookline.store.clock import boot_seconds
+
+_HOLDER = struct.Struct("<qd")
+
+
+class Turnstile:
+    """One place in the queue: not to be shared between threads. Blocks without spinning; the kernel frees the locks
+    of a process that dies."""
+
+    def __init__(self, store: Path) -> None:
+        self._next = _open(store.with_name(store.name + "-next"))
+        self._write = _open(store.with_name(store.name + "-write"))
+        self._pid = os.getpid()
+
+    def __enter__(self) -> Turnstile:
+        fcntl.flock(self._next, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(self._write, fcntl.LOCK_EX)
+        finally:
+            fcntl.flock(self._next, fcntl.LOCK_UN)
+        os.pwrite(self._write, _HOLDER.pack(self._pid, boot_seconds()), 0)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.pwrite(self._write, _HOLDER.pack(0, 0.0), 0)
+        fcntl.flock(self._write, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        os.close(self._next)
+        os.close(self._write)
+
+
+def holder(store: Path) -> tuple[int, float] | None:
+    """The pid of the process that writes now and the seconds it has held the lock; None while nobody does."""
+    try:
+        raw = store.with_name(store.name + "-write").read_bytes()
+    except OSError:
+        return None
+    if len(raw) < _HOLDER.size:
+        return None
+    pid, since = _HOLDER.unpack_from(raw)
+    return (pid, boot_seconds() - since) if pid else None
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
