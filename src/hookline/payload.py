@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 from urllib.parse import parse_qs
@@ -73,5 +74,8 @@ def safe_json(value: Any) -> str:
         units = match.group().encode("utf-16-be", "surrogatepass")
         return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
 
-    line = msgspec.json.encode(value).decode()
+    try:
+        line = msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:  # a lone surrogate, of a file name or a header
+        line = json.dumps(msgspec.to_builtins(value))
     return line if line.isascii() and "\x7f" not in line else _TRICKY.sub(escape, line)
