@@ -1,0 +1,39 @@
+"""Settings: one table, read from code < files < environment < flags, with every problem listed at once."""
+
+from __future__ import annotations
+
+from hookline.config.load import load
+from hookline.config.settings import (
+    Alerts,
+    Config,
+    DeliverySettings,
+    Destination,
+    Doc,
+    Limits,
+    Problem,
+    Retention,
+    Route,
+    SecretRef,
+    Server,
+    Source,
+)
+from hookline.secrets import Secret, resolve, resolve_all
+
+__all__ = [
+    "Alerts",
+    "Config",
+    "DeliverySettings",
+    "Destination",
+    "Doc",
+    "Limits",
+    "Problem",
+    "Retention",
+    "Route",
+    "Secret",
+    "SecretRef",
+    "Server",
+    "Source",
+    "load",
+    "resolve",
+    "resolve_all",
+]

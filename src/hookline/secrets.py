@@ -1,0 +1,121 @@
+"""Secrets: where they are found, and a box that keeps them out of everything that is shown."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hookline.errors import ConfigError
+
+MASK = "***"
+MAX_FILE = 1 << 20
+
+_PLACEHOLDER = re.compile(
+    r"\*+|x{3,}|\.{3,}|change[-_ ]?me|replace[-_ ]?me|todo|none|null|undefined|"
+    r"(my|your|the)[-_ ]?(webhook[-_ ]?)?(secret|token|key)|<.*>|\$\{?\w+\}?",
+    re.IGNORECASE,
+)
+_PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):([^/@\s]*)@")
+
+
+class Secret:
+    """A text that shows as ``***`` wherever it turns up: in a repr, a log line, a traceback, a pickle.
+    ``reveal()`` is the only way out, and easy to search for."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return MASK
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return format(MASK, spec)
+
+    def __reduce__(self) -> tuple[type[Secret], tuple[str]]:
+        return (Secret, (MASK,))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __len__(self) -> int:
+        return len(self._text)
+
+
+def is_reference(value: object) -> bool:
+    """Whether a value says where to find a text, instead of being one."""
+    return isinstance(value, str) and value.startswith(("env:", "file:"))
+
+
+def show_reference(ref: str) -> str:
+    """A reference as it may be shown: a text that was written out is masked."""
+    return ref if is_reference(ref) else MASK
+
+
+def resolve(ref: str, env: Mapping[str, str] | None = None) -> str:
+    """The text that ``env:NAME`` or ``file:PATH`` stands for, or the text itself. One final newline of a file is not
+    part of it: editors and ``echo`` put it there.
+
+    :raises ConfigError: when it cannot be found or is empty. The message names the reference, never its content.
+    """
+    kind, _, name = ref.partition(":")
+    if kind == "env":
+        text = (os.environ if env is None else env).get(name)
+        if text is None:
+            raise ConfigError(f"{ref}: the environment variable is not set")
+    elif kind == "file":
+        text = _read(ref, name)
+    else:
+        return ref
+    if not text:
+        raise ConfigError(f"{ref}: is empty")
+    return text
+
+
+def _read(ref: str, path: str) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(MAX_FILE + 1)
+        if len(content) > MAX_FILE:
+            raise ConfigError(f"{ref}: is larger than 1 MiB")
+        return re.sub(r"\r?\n\Z", "", content.decode())
+    except OSError as trouble:
+        raise ConfigError(f"{ref}: cannot be read ({trouble.strerror or trouble})") from None
+    except ValueError:
+        raise ConfigError(f"{ref}: is not UTF-8 text") from None
+
+
+def resolve_all(value: Any, env: Mapping[str, str] | None = None) -> Any:
+    """The same for every text within tables and lists.
+
+    :raises ConfigError: for the first reference that cannot be resolved.
+    """
+    if isinstance(value, str):
+        return resolve(value, env)
+    if isinstance(value, Mapping):
+        return {key: resolve_all(item, env) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(resolve_all(item, env) for item in value)
+    return value
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether this is what stands in an example where a secret should be. Such a "secret" is known to everybody."""
+    return not text.strip() or _PLACEHOLDER.fullmatch(text.strip()) is not None
+
+
+def mask_password(url: str) -> str:
+    """``postgresql://me:pass@host/db`` → ``postgresql://me:***@host/db``"""
+    return _PASSWORD.sub(rf"\1:{MASK}@", url)
