@@ -1,0 +1,1 @@
+"""How fast, how small, how steady: ``python -m bench`` measures Hookline beside its peers and writes RESULTS.md."""
