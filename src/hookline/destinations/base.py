@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 from hookline.model import Claim, Outcome
+from hookline.pacing import Limits
 from hookline.retry import Policy
 
 
@@ -13,7 +15,25 @@ class Destination(Protocol):
 
     name: str
     policy: Policy
+    limits: Limits
+    """What holds for the installation: the store reserves it."""
+    places: int
+    """How many attempts this process may run at once."""
+    timeout: float
+    """Seconds for one attempt. The destination keeps it; the worker replaces its process after twice as long."""
+    interruptible: bool
+    """False for a plain function: nothing can stop it but the end of its process."""
 
     async def send(self, claim: Claim) -> Outcome: ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class DigestDestination(Destination, Protocol):
+    """A destination that can tell several events in one message."""
+
+    digest: float | None
+    """Seconds that events are gathered for; None for one message each."""
+
+    async def send_many(self, claims: Sequence[Claim]) -> Outcome: ...

@@ -1,0 +1,6 @@
+"""Room 6: claims what is due, lets its destination try once, and settles what came of it."""
+
+from hookline.worker.loop import Worker
+from hookline.worker.settings import WorkerSettings
+
+__all__ = ["Worker", "WorkerSettings"]

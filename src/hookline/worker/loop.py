@@ -1,0 +1,382 @@
+"""The only loop that delivers: claim, run, settle, in batches, each as soon as the last one returned.
+
+    claiming ──► attempts (a task each) ──► settling
+        ▲ a wake-up, the poll,                  │ one commit for all that
+        └ a place that became free ◄────────────┘ finished meanwhile
+
+Places bound what runs, destination by destination, so that one that hangs holds only its own. Nothing here needs
+cleaning up after a crash: a lease that nobody renews runs out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+import structlog
+
+from hookline import telemetry
+from hookline.destinations.base import Destination, DigestDestination
+from hookline.errors import Unavailable
+from hookline.filters import Filter
+from hookline.model import Claim, Outcome, Settlement, State
+from hookline.retry import Decision, Jitter, decide
+from hookline.store.base import Want
+from hookline.worker.board import Board
+from hookline.worker.held import Held
+from hookline.worker.settings import WorkerSettings
+
+log = structlog.get_logger("hookline.worker")
+
+LINGER = 0.002
+"""Seconds to wait for more places to become free before a claim that would bring few."""
+SETTLE_AT_ONCE = 256
+"""Settlements in one transaction: the door waits for it."""
+DIGEST_AT_ONCE = 100
+"""Events in one message."""
+
+
+class WorkStore(Protocol):
+    """What the loop needs of a store."""
+
+    async def claim(self, worker: str, wants: Mapping[str, Want], lease_seconds: float) -> list[Claim]: ...
+    async def settle(self, settlements: Sequence[Settlement]) -> list[bool]: ...
+    async def wait_for_work(self, seconds: float) -> bool: ...
+    def now(self) -> float: ...
+
+
+class Alone(Protocol):
+    """Runs one attempt in a process of its own; None when that process died of it."""
+
+    async def __call__(self, claim: Claim) -> Outcome | None: ...
+
+
+class Worker:
+    """One process's share of the work."""
+
+    def __init__(
+        self,
+        store: WorkStore,
+        destinations: Mapping[str, Destination],
+        *,
+        name: str,
+        filters: Mapping[str, Filter] | None = None,
+        settings: WorkerSettings | None = None,
+        board: Board | None = None,
+        alone: Alone | None = None,
+        crashed: Callable[[Claim], object] | None = None,
+        jitter: Jitter = random.random,
+    ) -> None:
+        """``filters`` are the compiled ``when`` of routes and handlers, by route name. ``alone`` runs what was running
+        when a process crashed."""
+        self.name = name
+        self.settings = settings or WorkerSettings()
+        self.held: dict[int, Held] = {}
+        """By delivery; read by the keeper's thread too."""
+        self.finished: list[Settlement] = []
+        self._store = store
+        self._destinations = dict(destinations)
+        self._filters = dict(filters or {})
+        self._board = board
+        self._alone = alone
+        self._jitter = jitter
+        self._running = dict.fromkeys(self._destinations, 0)
+        self._plain: dict[str, dict[int, Held]] = {
+            name: {} for name, destination in self._destinations.items() if not destination.interruptible
+        }
+        self._full: set[str] = set()  # had no place left, or took all it asked for: there may be more
+        self._look = asyncio.Event()
+        self._done = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._stopping = asyncio.Event()
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Until :meth:`stop`; returns when everything is settled or handed back."""
+        settling = asyncio.create_task(self._settle_for_ever())
+        listening = asyncio.create_task(self._listen())
+        try:
+            await self._claim_until_stopped()
+        finally:
+            listening.cancel()
+            await self._drain()
+            settling.cancel()
+            await asyncio.gather(listening, settling, return_exceptions=True)
+
+    def stop(self) -> None:
+        """Claim no more; :meth:`run` returns once what runs has ended, at the latest after ``drain`` seconds."""
+        self._stopping.set()
+        self._look.set()
+
+    async def step(self) -> int:
+        """Claim once, run what came to its end, settle it: how tests move a worker. Returns how many it was."""
+        claims = await self._claim()
+        await asyncio.gather(*(held.task for held in list(self.held.values()) if held.task is not None))
+        while self.finished:
+            await self._settle_finished()
+        return len(claims)
+
+    # -- claiming ----------------------------------------------------------------------------------------------------
+
+    async def _claim_until_stopped(self) -> None:
+        while not self._stopping.is_set():
+            self._look.clear()
+            try:
+                await self._claim()
+            except Unavailable as problem:
+                log.warning("cannot claim", reason=problem.reason)
+                await asyncio.sleep(min(problem.retry_after, 5))
+            await self._look.wait()
+            if self.held and not self._stopping.is_set():
+                await asyncio.sleep(LINGER)
+
+    async def _listen(self) -> None:
+        while True:
+            await self._store.wait_for_work(self.settings.poll)
+            self._look.set()
+
+    async def _claim(self) -> list[Claim]:
+        wants = self._wants()
+        if not wants:
+            return []
+        claims = await self._store.claim(self.name, wants, self.settings.lease)
+        counts = dict.fromkeys(wants, 0)
+        digests: dict[str, list[Claim]] = {}
+        for claim in claims:
+            counts[claim.destination] += 1
+            destination = self._destinations[claim.destination]
+            if isinstance(destination, DigestDestination) and destination.digest:
+                digests.setdefault(claim.destination, []).append(claim)
+            else:
+                self._start(claim, destination)
+        for batch in digests.values():
+            self._start_digest(batch)
+        for name, want in wants.items():
+            if counts[name] >= want.slots:
+                self._full.add(name)
+            else:
+                self._full.discard(name)
+        return claims
+
+    def _wants(self) -> dict[str, Want]:
+        left = self.settings.most - len(self.held)
+        now = time.monotonic()
+        wants = {}
+        for name, destination in self._destinations.items():
+            free = min(destination.places - self._running[name], left)
+            if free <= 0 or self._blocked(name, now):
+                self._full.add(name)
+                continue
+            limits = destination.limits
+            wants[name] = Want(free, limits.concurrency, limits.rate, limits.burst)
+        return wants
+
+    def _blocked(self, name: str, now: float) -> bool:
+        """Does one of its plain functions run past its timeout? Nothing can stop it, so nothing new is started."""
+        oldest = next(iter(self._plain.get(name, {}).values()), None)
+        return oldest is not None and oldest.overdue(now)
+
+    # -- running -----------------------------------------------------------------------------------------------------
+
+    def _hold(self, claim: Claim, destination: Destination) -> Held:
+        held = self.held[claim.delivery] = Held(claim, destination, time.monotonic(), self._store.now())
+        self._running[claim.destination] += 1
+        if not destination.interruptible:
+            self._plain[claim.destination][claim.delivery] = held
+        if self._board is not None:
+            self._board.mark(claim.delivery, claim.lease)
+        return held
+
+    def _start(self, claim: Claim, destination: Destination) -> None:
+        held = self._hold(claim, destination)
+        held.task = asyncio.create_task(self._attempt(held))
+
+    async def _attempt(self, held: Held) -> None:
+        outcome = await self._try(held.claim, held.destination)
+        self.end(held, outcome)
+
+    async def _try(self, claim: Claim, destination: Destination) -> Outcome:
+        wanted = self._filters.get(claim.route)
+        if wanted is not None and (clause := wanted.judge(claim.event)) is not None:
+            return Outcome(state=State.IGNORED, reason=f"when: {clause}")
+        try:
+            return await destination.send(claim)
+        except Exception as problem:  # a bug of ours: the delivery must not end in silence for it
+            log.exception("attempt broke", destination=destination.name, delivery=claim.delivery)
+            return Outcome(reason=f"internal error: {type(problem).__name__}", error=traceback.format_exc(limit=-20))
+
+    def _start_digest(self, claims: Sequence[Claim]) -> None:
+        """Events that are told together: each waits for the end of its window, where one message takes them all."""
+        destination = self._destinations[claims[0].destination]
+        assert isinstance(destination, DigestDestination)
+        assert destination.digest
+        due: list[Held] = []
+        now = self._store.now()
+        for claim in claims:
+            window_end = (claim.first_due_at // destination.digest + 1) * destination.digest
+            held = self._hold(claim, destination)
+            if claim.attempt == 1 and now < window_end:
+                self.hand_back(held, "waits for its digest", window_end)
+            else:
+                due.append(held)
+        for first in range(0, len(due), DIGEST_AT_ONCE):
+            batch = due[first : first + DIGEST_AT_ONCE]
+            task = asyncio.create_task(self._attempt_many(batch, destination))
+            for held in batch:
+                held.task = task
+
+    async def _attempt_many(self, batch: Sequence[Held], destination: DigestDestination) -> None:
+        told = []
+        for held in batch:
+            wanted = self._filters.get(held.claim.route)
+            if wanted is not None and (clause := wanted.judge(held.claim.event)) is not None:
+                self.end(held, Outcome(state=State.IGNORED, reason=f"when: {clause}"))
+            else:
+                told.append(held)
+        if not told:
+            return
+        try:
+            outcome = await destination.send_many([held.claim for held in told])
+        except Exception as problem:  # as in _try
+            log.exception("digest broke", destination=destination.name)
+            outcome = Outcome(reason=f"internal error: {type(problem).__name__}", error=traceback.format_exc(limit=-20))
+        for held in told:
+            self.end(held, outcome)
+
+    # -- ending ------------------------------------------------------------------------------------------------------
+
+    def end(self, held: Held, outcome: Outcome) -> None:
+        """An attempt is over: decide what becomes of its delivery, and queue the settlement."""
+        if held.ended:
+            return
+        now = self._store.now()
+        decision = decide(outcome, held.claim.attempt, held.destination.policy, now, self._jitter)
+        telemetry.attempted(held.claim, outcome, decision, time.monotonic() - held.since)
+        self._queue(held, outcome, decision, now, counted=True)
+
+    def hand_back(self, held: Held, reason: str, due_at: float) -> None:
+        """Give a claim back without using up an attempt."""
+        if not held.ended:
+            decision = Decision(State.PENDING, reason, due_at)
+            self._queue(held, Outcome(reason=reason), decision, self._store.now(), counted=False)
+
+    def _queue(self, held: Held, outcome: Outcome, decision: Decision, now: float, *, counted: bool) -> None:
+        claim = held.claim
+        held.ended = True
+        self._running[claim.destination] -= 1
+        if not held.destination.interruptible:
+            self._plain[claim.destination].pop(claim.delivery, None)
+        if self._board is not None:
+            self._board.clear(claim.delivery)
+        self.finished.append(
+            Settlement(
+                claim=claim,
+                outcome=outcome,
+                state=decision.state,
+                reason=decision.reason,
+                started_at=held.started_at,
+                finished_at=now,
+                due_at=decision.due_at,
+                counted=counted,
+            )
+        )
+        self._done.set()
+        if claim.destination in self._full:
+            self._look.set()
+
+    # -- settling ----------------------------------------------------------------------------------------------------
+
+    async def _settle_for_ever(self) -> None:
+        while True:
+            await self._done.wait()
+            self._done.clear()
+            pause = 0.1
+            while self.finished:
+                try:
+                    await self._settle_finished()
+                    pause = 0.1
+                except Unavailable as problem:  # the leases are kept meanwhile
+                    log.warning("cannot settle", reason=problem.reason, waiting=len(self.finished))
+                    await asyncio.sleep(pause)
+                    pause = min(5.0, pause * 2)
+            if not self.held:
+                self._idle.set()
+
+    async def _settle_finished(self) -> None:
+        batch = self.finished[:SETTLE_AT_ONCE]
+        try:
+            kept = await self._store.settle(batch)
+        except Unavailable:
+            raise
+        except Exception:
+            log.exception("settlements broke", count=len(batch))
+            kept = await self._settle_one_by_one(batch)
+        del self.finished[: len(batch)]
+        for settlement, ok in zip(batch, kept, strict=True):
+            self.held.pop(settlement.claim.delivery, None)
+            if not ok:
+                log.warning(
+                    "lease lost",
+                    destination=settlement.claim.destination,
+                    id=settlement.claim.event.id,
+                    would=settlement.reason,
+                )
+        self._look_if_full()
+
+    async def _settle_one_by_one(self, batch: Iterable[Settlement]) -> list[bool]:
+        """One settlement that the store cannot take must not hold up the others; its own lease runs out."""
+        kept = []
+        for settlement in batch:
+            try:
+                kept.extend(await self._store.settle([settlement]))
+            except Unavailable:
+                raise
+            except Exception:
+                log.exception("settlement broke", delivery=settlement.claim.delivery)
+                kept.append(False)
+        return kept
+
+    def _look_if_full(self) -> None:
+        if self._full:  # settled claims make room for others under the limits of the installation
+            self._look.set()
+
+    async def _drain(self) -> None:
+        """Let what runs come to its end; after ``drain`` seconds hand it back."""
+        try:
+            async with asyncio.timeout(self.settings.drain):
+                await self._until_idle()
+        except TimeoutError:
+            await self._give_up_running()
+
+    async def _until_idle(self) -> None:
+        while self.held:
+            self._idle.clear()
+            self._done.set()
+            await self._idle.wait()
+
+    async def _give_up_running(self) -> None:
+        left = [held for held in self.held.values() if not held.ended]
+        log.warning("handing back what still runs", count=len(left), after=self.settings.drain)
+        for held in left:
+            if held.task is not None and held.destination.interruptible:
+                held.task.cancel()
+        for held in left:
+            self.interrupt(held, "the worker was stopped")
+        try:
+            async with asyncio.timeout(5):
+                await self._until_idle()
+        except TimeoutError:
+            log.warning("not settled", count=len(self.held))
+
+    def interrupt(self, held: Held, reason: str) -> None:
+        """Hand back an attempt that had begun. Whether it had its effect nobody knows: who said ``hold`` gets to look.
+        A plain function goes on until its process ends, so its delivery waits a moment longer."""
+        if held.destination.policy.on_unknown == "hold":
+            self.end(held, Outcome(reason=reason, unknown=True))
+        else:
+            self.hand_back(held, reason, self._store.now() + (0.0 if held.destination.interruptible else 5.0))
