@@ -59,11 +59,14 @@ def inherited(env: Mapping[str, str], pid: int) -> dict[str, socket.socket]:
     return found
 
 
-def from_fd(number: int) -> socket.socket:
-    """A listening socket that the parent process handed down."""
-    sock = socket.socket(fileno=number)
+def borrowed(name: str) -> socket.socket | None:
+    """The listening socket that the parent process lent under this environment variable, if it did."""
+    number = os.environ.pop(name, None)
+    if number is None:
+        return None
+    sock = socket.socket(fileno=int(number))
     sock.setblocking(False)
-    os.set_inheritable(number, False)
+    os.set_inheritable(sock.fileno(), False)
     return sock
 
 

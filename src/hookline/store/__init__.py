@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hookline.errors import ConfigError
@@ -17,12 +18,17 @@ async def open_store(url: str, *, role: str, **options: Any) -> SqliteStore:
     worker rows: ``ingest``, ``worker``, ``admin``, ``cli``. ``options`` are those of
     :meth:`hookline.store.sqlite.store.SqliteStore.open`. Raises :class:`ConfigError` where the file cannot be used.
     """
+    from hookline.store.sqlite.store import SqliteStore
+
+    return await SqliteStore.open(str(path_of(url)), role=role, **options)
+
+
+def path_of(url: str) -> Path:
+    """The file of a ``sqlite:///`` URL. ConfigError for anything else."""
     scheme, separator, path = url.partition("://")
     if not separator or scheme != "sqlite" or not path.startswith("/") or path == "/":
         raise ConfigError(
             f"server.store: {url!r} is no store that we know: write sqlite:///hookline.db (relative to where you are)"
             " or sqlite:////var/lib/hookline/hookline.db"
         )
-    from hookline.store.sqlite.store import SqliteStore
-
-    return await SqliteStore.open(path[1:], role=role, **options)
+    return Path(path[1:])

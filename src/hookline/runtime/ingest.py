@@ -1,0 +1,152 @@
+"""The ingest process: the public door and the commits behind it. It never imports an app."""
+
+from __future__ import annotations
+
+import gc
+import socket
+import ssl
+import time
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from hookline import sockets as sock
+from hookline.config import Config
+from hookline.config import load as read
+from hookline.door import Door
+from hookline.door import Limits as DoorLimits
+from hookline.errors import ConfigError
+from hookline.ingest import Ingest
+from hookline.ingest.addresses import networks
+from hookline.ingest.entries import build, next_end
+from hookline.model import HandlerRoute
+from hookline.providers import Keys
+from hookline.routing import Router
+from hookline.runtime.start import Life
+from hookline.runtime.start import run as run_loop
+from hookline.store import open_store
+from hookline.store.base import Store
+from hookline.supervisor import say_ready
+
+log = structlog.get_logger("hookline.ingest")
+
+FD = "HOOKLINE_PUBLIC_FD"
+_LOOK = 1.0
+"""Seconds between two looks at what the apps have published."""
+
+
+def run(config: Config, paths: Sequence[str], flags: Mapping[str, object], app: str | None) -> int:
+    """Serve the public door until SIGTERM."""
+    app = app or config.server.app or None
+    listening = [sock.borrowed(FD) or sock.listen(config.server.public, "server.public")]
+    return run_loop(lambda: _serve(config, paths, flags, app, listening))
+
+
+async def _serve(
+    config: Config,
+    paths: Sequence[str],
+    flags: Mapping[str, object],
+    app: str | None,
+    listening: list[socket.socket],
+) -> int:
+    life = Life()
+    store = await open_store(config.server.store, role="ingest")
+    keys = Keys()
+    handlers = await published(store, app)
+    ingest = Ingest(
+        store,
+        build(config, time.time(), keys=keys),
+        router(config, handlers),
+        limits=config.limits,
+        rejected_per_hour=config.retention.rejected_per_hour,
+        disk=str(store.path.parent),
+    )
+    await ingest.start()
+    door = Door(
+        ingest,
+        limits=door_limits(config),
+        trusted_proxies=networks(config.server.trusted_proxies, "server.trusted_proxies"),
+    )
+    await door.start(listening, tls(config))
+    gc.collect()
+    gc.freeze()  # what is here now stays: the collector need not look at it again
+    say_ready()
+    rebuild_at = next_end(config, time.time())
+    while await life.pause(_LOOK):
+        if life.reloading.is_set():
+            life.reloading.clear()
+            config = reread(config, paths, flags)
+            handlers = None if app else ()
+            rebuild_at = time.time()
+        now_published = await published(store, app)
+        if now_published != handlers:
+            handlers = now_published
+            ingest.router = router(config, handlers)
+        if rebuild_at is not None and rebuild_at <= time.time():
+            ingest.entries = build(config, time.time(), keys=keys)
+            ingest.router = router(config, handlers)
+            rebuild_at = next_end(config, time.time())
+    await door.stop(config.server.drain)
+    await ingest.stop()
+    await store.close()
+    return 0
+
+
+async def published(store: Store, app: str | None) -> tuple[HandlerRoute, ...] | None:
+    """The handlers of all published apps; None while ``app`` is expected and has never been published."""
+    apps = await store.published_apps()
+    if app is not None and not any(found.app == app for found in apps):
+        return None
+    return tuple(handler for found in apps for handler in found.handlers)
+
+
+def router(config: Config, handlers: tuple[HandlerRoute, ...] | None) -> Router:
+    """Who wants what, of files and apps together."""
+    wanted = {source.name: source.events for source in config.sources.values()}
+    return Router(config.routes, handlers, config.server.environment, wanted=wanted)
+
+
+def reread(config: Config, paths: Sequence[str], flags: Mapping[str, object]) -> Config:
+    """The configuration as the files say it now; the old one if they are faulty."""
+    fresh, problems = read(list(paths), flags=flags)
+    for problem in problems:
+        if problem.level != "warning":
+            log.error("configuration", problem=str(problem))
+    if fresh is None:
+        log.error("not reloaded", cure="`hookline check` lists what is wrong; the old configuration stays")
+        return config
+    log.info("reloaded")
+    return fresh
+
+
+def door_limits(config: Config) -> DoorLimits:
+    """The settings of ``[limits]``, as the door calls them."""
+    limits = config.limits
+    return DoorLimits(
+        headers=limits.headers,
+        head_bytes=limits.header_bytes,
+        head=limits.header_timeout,
+        body=limits.body_timeout,
+        idle=limits.idle_timeout,
+        proxy_idle=limits.proxy_idle_timeout,
+        connections=limits.connections,
+        per_address=limits.connections_per_address,
+    )
+
+
+def tls(config: Config) -> ssl.SSLContext | None:
+    """TLS 1.2 and up with the configured certificate, or None for plain HTTP. ConfigError names the file."""
+    certificate = config.server.certificate
+    if not certificate:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(certificate, config.server.certificate_key or None)
+    except (OSError, ssl.SSLError) as problem:
+        raise ConfigError(
+            f"server.certificate: {certificate}: cannot be used ({problem}): it must hold the certificate chain "
+            "in PEM, and server.certificate_key its private key"
+        ) from problem
+    return context

@@ -1,0 +1,63 @@
+"""How every process begins: its configuration, its event loop, its signals."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any
+
+from hookline.config import Config
+from hookline.config import load as read
+from hookline.payload import visible
+from hookline.supervisor import follow_parent
+
+
+def load(paths: Sequence[str], flags: Mapping[str, object], *, strict: bool = False) -> Config | None:
+    """The configuration; or None when it cannot be used, with every problem on stderr. ``strict`` also wants every
+    secret."""
+    config, problems = read(list(paths), flags=flags)
+    fatal = {"error", "secret"} if strict else {"error"}
+    refused = [problem for problem in problems if problem.level in fatal]
+    for problem in problems:
+        if refused or problem.level != "warning":
+            complain(str(problem))
+    return None if refused else config
+
+
+def complain(text: str) -> None:
+    """One line on stderr, safe to show."""
+    print(f"hookline: {visible(text)}", file=sys.stderr, flush=True)
+
+
+class Life:
+    """The signals of a process as things to wait for."""
+
+    def __init__(self) -> None:
+        self.stopping = asyncio.Event()
+        self.reloading = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, self.reloading.set)
+        follow_parent(self.stopping.set)
+
+    async def pause(self, seconds: float) -> bool:
+        """Wait for ``seconds``, a reload or the end, whichever is first; False at the end."""
+        waits = [asyncio.create_task(self.stopping.wait()), asyncio.create_task(self.reloading.wait())]
+        try:
+            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waits:
+                task.cancel()
+        return not self.stopping.is_set()
+
+
+def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    """Run a role's coroutine on uvloop, where there is one."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(main())
+    return uvloop.run(main())
