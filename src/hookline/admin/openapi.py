@@ -1,0 +1,119 @@
+"""The OpenAPI 3.1 document, generated from the table of operations: it cannot say anything else than the code does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from hookline.admin.objects import Page
+from hookline.admin.operations.base import Bytes, Operation
+from hookline.admin.problems import CONTENT_TYPE, Problem
+
+REF = "#/components/schemas/{name}"
+PREFIX = "/api/v1"
+
+PROBLEMS = {
+    "400": "The request cannot be understood; `detail` names the field.",
+    "401": "No token, or one that is not valid (any more).",
+    "403": "The token's role may not do this.",
+    "404": "There is no such thing.",
+    "409": "It cannot be done in the present state.",
+    "503": "The store cannot be reached just now; nothing was changed.",
+}
+
+
+def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
+    """The whole document, as JSON values."""
+    table = list(operations)
+    kinds = {kind for row in table for kind in (row.ask, row.answer) if kind is not Bytes}
+    ordered = sorted(kinds, key=str)
+    refs, components = msgspec.json.schema_components([*ordered, Problem], ref_template=REF)
+    schema = dict(zip(ordered, refs, strict=False))
+    paths: dict[str, dict[str, Any]] = {}
+    for row in table:
+        paths.setdefault(PREFIX + row.path, {})[row.method.lower()] = _operation(row, schema, components)
+    for row in table:  # what an operation takes stands in its parameters and body, not among the objects
+        components.pop(row.ask.__name__, None)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Hookline",
+            "version": version,
+            "summary": "Webhooks received, kept and delivered.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"token": []}],
+        "tags": [{"name": tag} for tag in dict.fromkeys(row.tag for row in table)],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "schemas": {_plain(name): _renamed(body) for name, body in sorted(components.items())},
+            "responses": {
+                status: {
+                    "description": text,
+                    "content": {CONTENT_TYPE: {"schema": {"$ref": REF.format(name="Problem")}}},
+                }
+                for status, text in PROBLEMS.items()
+            },
+        },
+    }
+
+
+def _operation(row: Operation, schema: dict[Any, Any], components: dict[str, Any]) -> dict[str, Any]:
+    fields: dict[str, Any] = components[row.ask.__name__].get("properties", {})
+    required = set(components[row.ask.__name__].get("required", ()))
+    parameters = [{"name": name, "in": "path", "required": True, **_split(fields[name])} for name in row.parameters]
+    rest = {name: field for name, field in fields.items() if name not in row.parameters}
+    found: dict[str, Any] = {
+        "operationId": row.name,
+        "tags": [row.tag],
+        "summary": row.summary,
+        "description": "\n\n".join(filter(None, [row.description, f"Needs the role `{row.role}`."])),
+        "parameters": parameters,
+        "responses": _responses(row, schema),
+    }
+    if row.reads:
+        parameters += [
+            {"name": name, "in": "query", "required": name in required, **_split(field)} for name, field in rest.items()
+        ]
+    elif rest:
+        body = {"type": "object", "properties": _renamed(rest), "additionalProperties": False}
+        if needed := sorted(required & rest.keys()):
+            body["required"] = needed
+        found["requestBody"] = {"required": bool(needed), "content": {"application/json": {"schema": body}}}
+    return found
+
+
+def _responses(row: Operation, schema: dict[Any, Any]) -> dict[str, Any]:
+    if row.answer is Bytes:
+        content = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+    else:
+        content = {"application/json": {"schema": _renamed(schema[row.answer])}}
+    good = {str(row.status): {"description": "Done." if not row.reads else "Found.", "content": content}}
+    return good | {status: {"$ref": f"#/components/responses/{status}"} for status in PROBLEMS}
+
+
+def _split(field: dict[str, Any]) -> dict[str, Any]:
+    """A parameter's description beside its schema."""
+    schema = _renamed(field)
+    described = {"description": schema.pop("description")} if "description" in schema else {}
+    return {**described, "schema": schema}
+
+
+def _plain(name: str) -> str:
+    """``Page_Event_`` → ``EventPage``."""
+    generic, _, inner = name.partition("_")
+    return f"{inner.rstrip('_')}{generic}" if generic == Page.__name__ and inner else name
+
+
+def _renamed(value: Any) -> Any:
+    """The same with references to the plain names, and without titles that only repeat a name."""
+    if isinstance(value, dict):
+        found = {key: _renamed(item) for key, item in value.items() if key != "title" or not isinstance(item, str)}
+        if isinstance(ref := found.get("$ref"), str):
+            found["$ref"] = REF.format(name=_plain(ref.rpartition("/")[2]))
+        return found
+    return [_renamed(item) for item in value] if isinstance(value, list) else value
