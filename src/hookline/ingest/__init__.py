@@ -1,0 +1,287 @@
+"""Rooms 2 to 5 of the walk: is it genuine, what is it, who wants it, is it safely kept? Then, and only then, 2xx."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from hookline import providers, telemetry
+from hookline.config import Limits
+from hookline.errors import Rejected, Unavailable
+from hookline.ingest.addresses import neighbourhood
+from hookline.ingest.arrivals import arrival
+from hookline.ingest.committer import Acceptor, Committer
+from hookline.ingest.entries import Entry, Refusal, nearest
+from hookline.ingest.health import Clock, Disk
+from hookline.ingest.leaks import Needles
+from hookline.ingest.pace import Strangers
+from hookline.ingest.replies import FORBIDDEN, NOT_FOUND, OK, UNAVAILABLE, busy, plain
+from hookline.ingest.requestlog import Notebook, RequestLog
+from hookline.model import Receipt, Reply, Request, RequestOutcome, Verified, VerifiedEvent
+from hookline.providers import CLOCK_REASONS, PROVIDERS, Learned
+from hookline.routing import Router
+from hookline.store.base import RequestNote
+
+log = structlog.get_logger("hookline.ingest")
+
+Done = Callable[[Reply], None]
+
+RETRY_AFTER = 5
+_LOOK = 5.0
+"""Seconds between two looks at the disk, and after a failed commit until events may try again."""
+_RESERVED = b"/i/"
+
+
+def _nobody(request: Request) -> str | None:
+    return None
+
+
+class IngestStore(Acceptor, Notebook, Protocol):
+    """The part of a store that ingest needs."""
+
+
+class Ingest:
+    """Receives requests for the doors of one process.
+
+    ``entries`` (see :func:`hookline.ingest.entries.build`) and ``router`` are replaced whole at a reload, or when an
+    app has published its handlers; requests that are under way keep the old ones.
+    """
+
+    def __init__(
+        self,
+        store: IngestStore,
+        entries: dict[bytes, Entry],
+        router: Router,
+        *,
+        limits: Limits | None = None,
+        rejected_per_hour: int = 100,
+        disk: str | None = None,
+        learn: Callable[[str, str], bool] | None = None,
+    ) -> None:
+        """``disk`` is a path on the store's disk, None where there is none to watch. ``learn`` is asked to keep a
+        secret that a handshake brought (source, secret); False from it refuses the handshake."""
+        limits = limits or Limits()
+        self.entries = entries
+        self.router = router
+        self.draining = False
+        self.committer = Committer(store, most_waiting=limits.waiting, most_bytes=limits.waiting_bytes)
+        self.request_log = RequestLog(store, per_hour=rejected_per_hour)
+        self.clock = Clock()
+        self.disk = Disk(disk, refuse=limits.disk_refuse, warn=limits.disk_warn)
+        self.learn = learn
+        self.leaked = 0
+        """Stored requests that carried their source's secret."""
+        self.strangers = Strangers(limits.unverified_rate)
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to commit. Look at the disk first: an event must not find it full."""
+        await asyncio.to_thread(self.disk.look)
+        self.committer.start()
+        self.request_log.start()
+        self._watcher = asyncio.create_task(self._watch(), name="disk watch")
+
+    async def stop(self) -> None:
+        """Commit what waits, write the request log, end. Close the doors first."""
+        self.draining = True
+        if self._watcher is not None:
+            self._watcher.cancel()
+            await asyncio.gather(self._watcher, return_exceptions=True)
+        await self.committer.stop()
+        await self.request_log.stop()
+
+    def receive(self, entry: Entry, request: Request, done: Done) -> None:
+        """Check, route and keep one request, and call ``done`` exactly once: at once where nothing needs to be
+        committed, else after the commit."""
+        verifier = entry.verifier
+        if verifier is None:
+            done(self._unavailable(entry, request, "secret not available", RETRY_AFTER))
+            return
+        try:
+            verified = verifier.check(request, request.received_at)
+        except Rejected as no:
+            done(self._rejected(entry, request, no))
+            return
+        except Unavailable as trouble:
+            done(self._unavailable(entry, request, trouble.reason, trouble.retry_after))
+            return
+        if isinstance(verified, Reply):
+            done(self._challenge(entry, request, verified))
+            return
+        self.clock.fresh(request.received_at)
+        if entry.bucket is not None and not entry.bucket.take(request.received_at):
+            self._told(entry, request, RequestOutcome.REJECTED, "over the rate", 429)
+            done(busy(entry.bucket.wait(), 429))
+            return
+        closed = "disk nearly full" if self.disk.low else self.committer.full()
+        if closed is not None:
+            done(self._unavailable(entry, request, closed, RETRY_AFTER))
+            return
+        self._commit(entry, request, verified, done)
+
+    def refused(self, entry: Entry, request: Request, refusal: Refusal) -> Reply:
+        """Turned away for what the head says: noted and answered."""
+        self.note(entry, request, refusal.reason, refusal.reply.status)
+        return refusal.reply
+
+    def elsewhere(self, request: Request) -> Reply:
+        """The answer to a path that no source has."""
+        path = request.target.partition(b"?")[0]
+        if path == b"/healthz":
+            return OK
+        if path == b"/readyz":
+            trouble = self.trouble()
+            return OK if trouble is None else UNAVAILABLE
+        if not path.startswith(_RESERVED):
+            self.note(None, request, "unknown path", 404)
+        return NOT_FOUND
+
+    def trouble(self) -> str | None:
+        """Why no event could be committed now, or None: what ``/readyz`` asks."""
+        if self.draining:
+            return "stopping"
+        if self.disk.low:
+            return "disk nearly full"
+        failed_at = self.committer.failed_at
+        if failed_at is not None and time.monotonic() - failed_at < _LOOK:
+            return "store unavailable"
+        return self.committer.full()
+
+    def note(self, entry: Entry | None, request: Request, reason: str, status: int) -> None:
+        """Keep a turned-away request for people to look at."""
+        self._told(entry, request, RequestOutcome.REJECTED, reason, status)
+        if entry is not None and entry.needles.within(request):
+            request = entry.needles.redact(request)
+        self.request_log.put(
+            RequestNote(
+                source=None if entry is None else entry.name,
+                outcome=RequestOutcome.REJECTED,
+                reason=reason,
+                status=status,
+                request=request,
+                hint=self._hint(request) if entry is None else "",
+            ),
+            request.received_at,
+        )
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _commit(self, entry: Entry, request: Request, verified: Verified, done: Done) -> None:
+        verifier = entry.verifier
+        assert verifier is not None
+        if entry.needles.within(request):
+            request, verified = self._without_secret(entry, request, verified)
+        arrived = arrival(entry, verifier, request, verified, self.router)
+        kind = arrived.events[0].type
+
+        def finish(result: Receipt | Exception) -> None:
+            if isinstance(result, Receipt):
+                self._told(entry, request, result.outcome, "", entry.ack.status, kind, result.events)
+                done(entry.ack)
+            elif isinstance(result, Unavailable):
+                done(self._unavailable(entry, request, result.reason, result.retry_after))
+            else:
+                log.error("not stored: bug", source=entry.name, exc_info=result, answer=503)
+                done(self._unavailable(entry, request, "bug", RETRY_AFTER))
+
+        self.committer.put(arrived, len(request.body) + 1_000, finish)
+
+    def _rejected(self, entry: Entry, request: Request, no: Rejected) -> Reply:
+        now = request.received_at
+        if no.reason in CLOCK_REASONS:
+            if self.clock.stale(now):
+                return self._unavailable(entry, request, "clock in doubt", RETRY_AFTER)
+        else:
+            empty = self.strangers.take(neighbourhood(request.peer), now)
+            if empty is not None:
+                self._told(entry, request, RequestOutcome.REJECTED, no.reason, 429)
+                return busy(empty.wait(), 429)
+        self.note(entry, request, no.reason, no.status)
+        return plain(no.status)
+
+    def _unavailable(self, entry: Entry, request: Request, reason: str, seconds: int) -> Reply:
+        """503: they try again. Not noted: it would fill the log with what is no fault of theirs."""
+        self._told(entry, request, RequestOutcome.REJECTED, reason, 503)
+        return busy(seconds)
+
+    def _challenge(self, entry: Entry, request: Request, reply: Reply) -> Reply:
+        reason = ""
+        if isinstance(reply, Learned):
+            if self.learn is None or not self.learn(entry.name, reply.secret):
+                self.note(entry, request, "handshake not expected", 403)
+                return FORBIDDEN
+            entry.needles = Needles([reply.secret])
+            reason = "secret learned"
+            reply = Reply(reply.status, reply.body, reply.headers)
+        self._told(entry, request, RequestOutcome.CHALLENGE, reason, reply.status)
+        if entry.needles.within(request):
+            request = entry.needles.redact(request)
+        note = RequestNote(
+            source=entry.name,
+            outcome=RequestOutcome.CHALLENGE,
+            reason=reason,
+            status=reply.status,
+            request=request,
+        )
+        self.request_log.put(note, request.received_at)
+        return reply
+
+    def _without_secret(self, entry: Entry, request: Request, verified: Verified) -> tuple[Request, Verified]:
+        """The request as it may be stored, and its events with it."""
+        clean = entry.needles.redact(request)
+        if not entry.sends_secret:
+            self.leaked += 1
+            log.error(
+                "secret in a request",
+                source=entry.name,
+                problem="the sender put this source's own secret into a request: masked before it was stored",
+                cure=f"change the secret of {entry.name}",
+            )
+
+        def masked(event: VerifiedEvent) -> VerifiedEvent:
+            body = clean.body if event.body is request.body else entry.needles.mask(event.body)
+            return msgspec.structs.replace(event, body=body)
+
+        return clean, msgspec.structs.replace(verified, events=[masked(event) for event in verified.events])
+
+    def _hint(self, request: Request) -> str:
+        """Whose request came to a path that nobody has, and where it was perhaps meant to go."""
+        name = getattr(providers, "recognise", _nobody)(request)
+        title = PROVIDERS[name].title if name in PROVIDERS else ""
+        near = nearest(request.target.partition(b"?")[0], self.entries)
+        if not near and name is not None:
+            near = next((e.source.path for e in self.entries.values() if e.source.provider == name), "")
+        parts = [f"looks like {title}" if title else "", f"did you mean {near}?" if near else ""]
+        return "; ".join(part for part in parts if part)
+
+    def _told(
+        self,
+        entry: Entry | None,
+        request: Request,
+        outcome: RequestOutcome,
+        reason: str,
+        status: int,
+        type: str = "",
+        events: tuple[int, ...] = (),
+    ) -> None:
+        telemetry.requested(
+            None if entry is None else entry.name,
+            outcome,
+            reason,
+            status,
+            max(0.0, time.time() - request.received_at),
+            len(request.body),
+            peer=request.peer,
+            type=type,
+            events=events,
+        )
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK)
+            await asyncio.to_thread(self.disk.look)
