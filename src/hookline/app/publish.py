@@ -13,10 +13,10 @@ import time
 from collections.abc import Sequence
 
 from hookline.app.imports import ImportTrouble, app_name, find_app
+from hookline.config import load
 from hookline.errors import ConfigError, HooklineError
 from hookline.model import HandlerRoute
 from hookline.store import open_store
-from hookline.store.sqlite import apps
 
 OK, FAILURE, PROBLEMS = 0, 1, 3
 
@@ -26,9 +26,9 @@ async def publish(reference: str, routes: Sequence[HandlerRoute], url: str, gene
     all other apps: right where this app is the store's only one."""
     store = await open_store(url, role="publish")
     try:
-        published = await store.write(apps.publish_app, reference, generation, routes)
+        published = await store.publish_app(reference, generation, routes)
         if only and published:
-            await store.write(apps.forget_other_apps, reference)
+            await store.forget_other_apps(reference)
         return published
     finally:
         await store.close()
@@ -38,7 +38,7 @@ async def note_error(reference: str, url: str, generation: int, error: str) -> N
     """Leave the last good handlers where they are, with why the new ones did not come."""
     store = await open_store(url, role="publish")
     try:
-        await store.write(apps.note_app_error, reference, generation, error)
+        await store.note_app_error(reference, generation, error)
     finally:
         await store.close()
 
@@ -47,21 +47,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0 when published (or when somebody newer was faster), 3 when the app cannot be imported."""
     parser = argparse.ArgumentParser(prog="python -m hookline.app.publish", description=__doc__)
     parser.add_argument("app", help="module:attribute, such as app:hooks")
-    parser.add_argument("--store", required=True, help="the store's URL")
+    parser.add_argument("--config", "-c", action="append", default=[], help="a settings file, for its store; repeats")
+    parser.add_argument("--store", help="the store's URL, instead of the settings' one")
     parser.add_argument("--generation", type=int, help="a newer one replaces, the same one adds; default: now")
     parser.add_argument("--only", action="store_true", help="forget the handlers of other apps")
     given = parser.parse_args(arguments)
     generation = int(time.time() * 1000) if given.generation is None else given.generation
     try:
         name = app_name(given.app)
-    except ImportTrouble as trouble:
-        parser.error(str(trouble))
+        url = given.store or _store(given.config)
+    except ConfigError as trouble:
+        print(f"hookline: {trouble}", file=sys.stderr)
+        return PROBLEMS
     try:
         routes = find_app(name).routes()
-        done = asyncio.run(publish(name, routes, given.store, generation, only=given.only))
+        done = asyncio.run(publish(name, routes, url, generation, only=given.only))
     except ImportTrouble as trouble:
         print(f"{trouble.detail}hookline: {trouble}", file=sys.stderr)
-        asyncio.run(note_error(name, given.store, generation, str(trouble)))
+        asyncio.run(note_error(name, url, generation, str(trouble)))
         return PROBLEMS
     except ConfigError as trouble:
         print(f"hookline: {trouble}", file=sys.stderr)
@@ -72,6 +75,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = ", ".join(route.name for route in routes) or "no handlers"
     print(f"published {name}: {names}" if done else f"{name}: a newer generation is published already")
     return OK
+
+
+def _store(files: Sequence[str]) -> str:
+    """The store that the settings name. What else is wrong with them is not our business here."""
+    config, problems = load(files)
+    if config is None:
+        raise ConfigError("\n".join(str(problem) for problem in problems if problem.level == "error"))
+    return config.server.store
 
 
 if __name__ == "__main__":

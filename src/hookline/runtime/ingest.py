@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from hookline import sockets as sock
+from hookline.app.imports import app_name
 from hookline.config import Config
 from hookline.config import load as read
 from hookline.door import Door
@@ -37,7 +38,8 @@ _LOOK = 1.0
 
 def run(config: Config, paths: Sequence[str], flags: Mapping[str, object], app: str | None) -> int:
     """Serve the public door until SIGTERM."""
-    app = app or config.server.app or None
+    app = app or config.server.app
+    app = app_name(app) if app else None
     listening = [sock.borrowed(FD) or sock.listen(config.server.public, "server.public")]
     return run_loop(lambda: _serve(config, paths, flags, app, listening))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sys
 from collections.abc import Callable, Mapping, Sequence
 
 import structlog
@@ -57,7 +58,9 @@ async def publish(paths: Sequence[str], app: str | None) -> bool:
     faulty app keeps the door open: the events of its handlers wait."""
     if app is None:
         return True
-    process = await asyncio.create_subprocess_exec(*this_hookline("publish", app, *_options(paths)))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "hookline.app.publish", app, "--only", *_options(paths)
+    )
     return await process.wait() == 0
 
 

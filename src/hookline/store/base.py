@@ -93,4 +93,13 @@ class Store(Protocol):
         """Write rejected requests and handshakes into the bounded log."""
         ...
 
+    async def publish_app(self, app: str, generation: int, handlers: Sequence[HandlerRoute]) -> bool:
+        """Write what an app handles: a newer generation replaces, the same one adds; False where a newer one was first.
+        ``note_app_error`` leaves the last good handlers in place, and says why the new ones did not come."""
+        ...
+
+    async def published_apps(self) -> list[PublishedApp]:
+        """Every app that has published its handlers, by name."""
+        ...
+
     # The rest (handlers, replay, cancel, pause, browse, stats, tokens, retention, backup) follows the same shape.

@@ -15,7 +15,10 @@ import apsw
 
 from hookline.errors import ConfigError, Unavailable
 from hookline.ids import IdMaker
+from hookline.model import HandlerRoute
+from hookline.store.base import PublishedApp
 from hookline.store.clock import BootClock, Clock, boot_id, boot_seconds
+from hookline.store.sqlite import apps
 from hookline.store.sqlite.connect import connect, connect_reader, explain
 from hookline.store.sqlite.migrate import migrate
 from hookline.store.sqlite.turnstile import Turnstile
@@ -124,6 +127,24 @@ class SqliteStore:
             raise Unavailable("reading took longer than two seconds: ask for less at a time") from problem
         except apsw.Error as problem:
             raise explain(problem, self.path) from problem
+
+    # -- apps ----------------------------------------------------------------------------------------------------
+
+    async def publish_app(self, app: str, generation: int, handlers: Sequence[HandlerRoute]) -> bool:
+        """Write what an app handles; False where a newer generation has done so already."""
+        return await self.write(apps.publish_app, app, generation, handlers)
+
+    async def note_app_error(self, app: str, generation: int, error: str) -> None:
+        """An import that failed leaves the last good handlers in place, and says why."""
+        await self.write(apps.note_app_error, app, generation, error)
+
+    async def forget_other_apps(self, app: str) -> None:
+        """Where one app is all there is, what others published earlier is a leftover of a name that has changed."""
+        await self.write(apps.forget_other_apps, app)
+
+    async def published_apps(self) -> list[PublishedApp]:
+        """Every app that has published its handlers, by name."""
+        return await self.read(apps.published_apps)
 
     # -- wake-ups ------------------------------------------------------------------------------------------------
 
