@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from hookline.errors import ConfigError
 
@@ -95,20 +94,6 @@ def _read(ref: str, path: str) -> str:
         raise ConfigError(f"{ref}: cannot be read ({trouble.strerror or trouble})") from None
     except ValueError:
         raise ConfigError(f"{ref}: is not UTF-8 text") from None
-
-
-def resolve_all(value: Any, env: Mapping[str, str] | None = None) -> Any:
-    """The same for every text within tables and lists.
-
-    :raises ConfigError: for the first reference that cannot be resolved.
-    """
-    if isinstance(value, str):
-        return resolve(value, env)
-    if isinstance(value, Mapping):
-        return {key: resolve_all(item, env) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(resolve_all(item, env) for item in value)
-    return value
 
 
 def is_placeholder(text: str) -> bool:

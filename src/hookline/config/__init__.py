@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hookline.config.load import load
+from hookline.config.references import resolved_destination, resolved_source
 from hookline.config.settings import (
     Alerts,
     Config,
@@ -17,7 +18,7 @@ from hookline.config.settings import (
     Server,
     Source,
 )
-from hookline.secrets import Secret, resolve, resolve_all
+from hookline.secrets import Secret, resolve
 
 __all__ = [
     "Alerts",
@@ -35,5 +36,6 @@ __all__ = [
     "Source",
     "load",
     "resolve",
-    "resolve_all",
+    "resolved_destination",
+    "resolved_source",
 ]

@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from hookline import providers
-from hookline.config import Config, Source
+from hookline.config import Config, Source, resolved_source
 from hookline.config import resolve as resolve_secret
 from hookline.errors import ConfigError
 from hookline.ingest.addresses import networks, within
@@ -132,13 +132,8 @@ def nearest(path: bytes, entries: Mapping[bytes, Entry]) -> str:
 
 
 def _entry(source: Source, now: float, keys: providers.Keys | None, resolve: Callable[[str], str]) -> Entry:
-    secrets: list[str] = []
     try:
-        for ref in source.secrets:
-            if ref.until is None or ref.until > now:
-                secrets.append(resolve(ref.ref))
-        if source.secrets and not secrets:
-            raise ConfigError(f"sources.{source.name}.secrets: every secret has ended — add the new one")
+        source, secrets = resolved_source(source, now, resolve)
         return Entry(source, providers.bind(source, secrets, keys), secrets)
     except ConfigError as problem:
         log.error("secret not available", source=source.name, problem=str(problem), answer=503)
