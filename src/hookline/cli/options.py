@@ -57,8 +57,8 @@ def _option(*names: str, **settings: Any) -> Callable[[F], F]:
 
 _config = _option("--config", "-c", multiple=True, metavar="FILE", help="Settings file; repeats, later ones win.")
 _server = _option("--server", metavar="URL", help="Work through the API of this admin door (token: HOOKLINE_TOKEN).")
-_json = _option("--json", is_flag=True, help="Print JSON, one object a line.")
-_yes = _option("--yes", "-y", is_flag=True, help="Do not ask.")
+as_json = _option("--json", is_flag=True, help="Print JSON, one object a line.")
+no_questions = _option("--yes", "-y", is_flag=True, help="Do not ask.")
 
 
 def files(function: F) -> F:
@@ -73,12 +73,12 @@ def common(function: F) -> F:
 
 def reads(function: F) -> F:
     """Adds the options of a command that shows something."""
-    return common(_json(function))
+    return common(as_json(function))
 
 
 def writes(function: F) -> F:
     """Adds the options of a command that changes something."""
-    return common(_json(_yes(function)))
+    return common(as_json(no_questions(function)))
 
 
 query = click.option(

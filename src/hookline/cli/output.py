@@ -142,6 +142,13 @@ def ago(seconds: float) -> str:
     return " ".join(parts)
 
 
+def plural(count: int, noun: str) -> str:
+    """``plural(2, "delivery")`` → ``"2 deliveries"``."""
+    if count != 1:
+        noun = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
+    return f"{count:,} {noun}"
+
+
 def size(count: float) -> str:
     """``size(2048)`` → ``"2.0 KB"``."""
     for unit in ("B", "KB", "MB", "GB"):
