@@ -73,7 +73,7 @@ def resolve(ref: str, env: Mapping[str, str] | None = None) -> str:
     if kind == "env":
         text = (os.environ if env is None else env).get(name)
         if text is None:
-            raise ConfigError(f"{ref}: the environment variable is not set")
+            raise ConfigError(f"{ref}: the environment variable is not set — set it where Hookline runs")
     elif kind == "file":
         text = _read(ref, name)
     else:
@@ -91,7 +91,9 @@ def _read(ref: str, path: str) -> str:
             raise ConfigError(f"{ref}: is larger than 1 MiB")
         return re.sub(r"\r?\n\Z", "", content.decode())
     except OSError as trouble:
-        raise ConfigError(f"{ref}: cannot be read ({trouble.strerror or trouble})") from None
+        raise ConfigError(
+            f"{ref}: cannot be read ({trouble.strerror or trouble}) — the path starts at the first settings file"
+        ) from None
     except ValueError:
         raise ConfigError(f"{ref}: is not UTF-8 text") from None
 

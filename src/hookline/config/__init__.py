@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hookline.config.load import load
+from hookline.config.load import load, read
 from hookline.config.references import resolved_destination, resolved_source
 from hookline.config.settings import (
     Alerts,
@@ -35,6 +35,7 @@ __all__ = [
     "Server",
     "Source",
     "load",
+    "read",
     "resolve",
     "resolved_destination",
     "resolved_source",

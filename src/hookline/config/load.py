@@ -51,6 +51,17 @@ def load(
     The configuration is None while any problem is an ``error``. Problems of level ``secret`` and ``warning`` leave it
     usable. Never raises, whatever the files and the environment hold.
     """
+    config, problems = read(paths, env, flags, code)
+    return (None if any(problem.level == "error" for problem in problems) else config), problems
+
+
+def read(
+    paths: Sequence[str | Path] = (),
+    env: Mapping[str, str] | None = None,
+    flags: Mapping[str, object] | None = None,
+    code: Mapping[str, Any] | None = None,
+) -> tuple[Config, list[Problem]]:
+    """The same, with whatever could be read: for a check that goes on to look for more problems. Not to be run."""
     env = os.environ if env is None else env
     problems: list[Problem] = []
     files = layers.read_files(paths, problems)
@@ -61,13 +72,8 @@ def load(
     said.add(layers.from_flags(flags or {}, problems))
     base = Path(files[0][0]).absolute().parent if files else Path.cwd()
     config = _Reading(said, env, base, problems).config(tuple(name for name, _ in files))
-    problems.sort(key=lambda problem: _reading_order(problem.place))
-    return (None if any(problem.level == "error" for problem in problems) else config), problems
-
-
-def _reading_order(place: str) -> tuple[str, int]:
-    file, _, line = place.rpartition(":")
-    return (file, int(line)) if line.isdecimal() else (place, 0)
+    problems.sort(key=Problem.order)
+    return config, problems
 
 
 class _Reading:

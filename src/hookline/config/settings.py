@@ -378,6 +378,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     places: dict[str, str] = {}
     """``sources.stripe.secrets`` → ``hookline.toml:12``: where people find what is wrong."""
 
+    def place(self, key: str) -> str:
+        """Where a key, or the nearest table around it, was written; empty where nobody did."""
+        while key and key not in self.places:
+            key = key[: max(key.rfind("."), key.rfind("["), 0)]
+        return self.places.get(key, "")
+
 
 TABLES: dict[str, type[Table]] = {
     "server": Server,
@@ -402,6 +408,11 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """``hookline.toml:12``, or ``environment`` or ``flags``; empty where nobody wrote it."""
     level: Level = "error"
     """``error`` stops a start; ``secret`` only what needs that secret (and ``check``); ``warning`` nothing."""
+
+    def order(self) -> tuple[str, int]:
+        """By file and line: as people walk through a file."""
+        file, _, line = self.place.rpartition(":")
+        return (file, int(line)) if line.isdecimal() else (self.place, 0)
 
     def __str__(self) -> str:
         where = ": ".join(part for part in (self.place, self.key) if part)
