@@ -26,6 +26,8 @@ class Want(msgspec.Struct, frozen=True):
     """Attempts a second in all workers together."""
     burst: float | None = None
     """Attempts that may come at once; None for one second's worth."""
+    breaker: bool = True
+    """Whether a destination that keeps failing is left alone for a while."""
 
 
 class RequestNote(msgspec.Struct, frozen=True, kw_only=True):

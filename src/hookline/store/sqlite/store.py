@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -15,12 +15,19 @@ import apsw
 
 from hookline.errors import ConfigError, Unavailable
 from hookline.ids import IdMaker
-from hookline.model import HandlerRoute
-from hookline.store.base import PublishedApp
+from hookline.model import Arrival, Claim, HandlerRoute, Receipt, Settlement
+from hookline.store.base import PublishedApp, RequestNote, Want
 from hookline.store.clock import BootClock, Clock, boot_id, boot_seconds
+from hookline.store.compress import Codec
 from hookline.store.sqlite import apps
+from hookline.store.sqlite.accept import accept, pack
+from hookline.store.sqlite.claim import bury, claim, next_due, renew, unpack
 from hookline.store.sqlite.connect import connect, connect_reader, explain
+from hookline.store.sqlite.keys import KeyBook
 from hookline.store.sqlite.migrate import migrate
+from hookline.store.sqlite.notes import NoteLimits, note
+from hookline.store.sqlite.renewer import Renewer
+from hookline.store.sqlite.settle import settle
 from hookline.store.sqlite.turnstile import Turnstile
 from hookline.store.sqlite.tx import Tx
 from hookline.store.sqlite.writer import Writer
@@ -49,6 +56,10 @@ class SqliteStore:
         self._readers = ThreadPoolExecutor(3, thread_name_prefix="hookline-reader")
         self._reader = threading.local()
         self._reader_connections: list[apsw.Connection] = []
+        self._codec = Codec()
+        self._book = KeyBook()
+        self._note_limits = NoteLimits()
+        self._renewer: Renewer | None = None
         self._closed = False
 
     @classmethod
@@ -90,6 +101,8 @@ class SqliteStore:
         self._readers.shutdown(wait=True)
         for connection in self._reader_connections:
             connection.close()
+        if self._renewer is not None:
+            self._renewer.close()
         self.wake.close()
 
     def now(self) -> float:
@@ -101,7 +114,8 @@ class SqliteStore:
     async def write(self, act: Callable[..., T], *values: Any, **named: Any) -> T:
         """``act(tx, *values, **named)`` in one durable transaction, maybe together with others'. What it raises, is
         raised here, and its writes are taken back."""
-        return await self._writer.run(partial(_call, act, values, named))
+        written: T = await self._writer.run(partial(_call, act, values, named))
+        return written
 
     async def read(self, act: Callable[..., T], *values: Any, **named: Any) -> T:
         """``act(tx, *values, **named)`` on one unchanging view of the store, in another thread. Unavailable after two
@@ -145,6 +159,52 @@ class SqliteStore:
     async def published_apps(self) -> list[PublishedApp]:
         """Every app that has published its handlers, by name."""
         return await self.read(apps.published_apps)
+
+    # -- the walk ------------------------------------------------------------------------------------------------
+
+    async def accept(self, arrivals: Sequence[Arrival]) -> list[Receipt | Exception]:
+        """See :meth:`hookline.store.base.Store.accept`. Unavailable after two seconds of waiting."""
+        receipts: list[Receipt | Exception] = await self._writer.run(
+            lambda tx, packed: accept(tx, packed, self._book, self._codec),
+            before=lambda: [pack(self._codec, arrival) for arrival in arrivals],
+            patience=PATIENCE,
+        )
+        return receipts
+
+    async def claim(self, worker: str, wants: Mapping[str, Want], lease_seconds: float) -> list[Claim]:
+        """See :meth:`hookline.store.base.Store.claim`."""
+        claims: list[Claim] = await self._writer.run(
+            lambda tx: claim(tx, worker, wants, lease_seconds, self._codec),
+            after=partial(unpack, self._codec),
+        )
+        return claims
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
+        """See :meth:`hookline.store.base.Store.settle`."""
+        return await self.write(settle, settlements)
+
+    async def renew(self, claims: Sequence[tuple[int, int]], lease_seconds: float) -> list[bool]:
+        """See :meth:`hookline.store.base.Store.renew`."""
+        return await self.write(renew, claims, lease_seconds)
+
+    def renew_now(self, claims: Sequence[tuple[int, int]], lease_seconds: float) -> list[bool]:
+        """:meth:`renew` for a thread of its own, on a connection of its own: neither an event loop that a handler
+        blocks nor a writer that has much to do delays it. Only one thread may call it."""
+        if self._renewer is None:
+            self._renewer = Renewer(self.path, self.clock)
+        return self._renewer.renew(claims, lease_seconds)
+
+    async def bury(self, worker: str, running: Collection[tuple[int, int]]) -> int:
+        """Take back at once what a dead worker held; ``running``, as (delivery, lease), count a crash."""
+        return await self.write(bury, worker, frozenset(running))
+
+    async def next_due(self, destinations: Sequence[str]) -> float | None:
+        """Unix seconds at which one of these has something to do (maybe past); None for nothing waiting."""
+        return await self.read(next_due, destinations)
+
+    async def note(self, notes: Sequence[RequestNote]) -> None:
+        """See :meth:`hookline.store.base.Store.note`."""
+        await self.write(note, notes, self._codec, self._note_limits)
 
     # -- wake-ups ------------------------------------------------------------------------------------------------
 

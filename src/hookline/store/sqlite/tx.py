@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import apsw
@@ -12,6 +15,11 @@ from hookline.store.sqlite.queries import queries
 
 Row = tuple[Any, ...]
 
+_STEPS = (32, 8, 1)
+"""Sizes in which :meth:`Tx.bulk` hands rows over: few different texts, so that all stay prepared."""
+
+_ROW = re.compile(r"\(\?(?:, \?)*\)")
+
 
 class Tx:
     """Handed to the function given to ``store.write`` or ``store.read``; not to be kept.
@@ -19,7 +27,7 @@ class Tx:
     Rows are tuples, by ``run`` and ``one``, or dicts by ``dicts``.
     """
 
-    def __init__(self, connection: apsw.Connection, now: float, writer: int = 0) -> None:
+    def __init__(self, connection: apsw.Connection, now: float, writer: int = 0, ids: IdMaker | None = None) -> None:
         self.connection = connection
         self.now = now
         """Unix seconds: one moment for the whole transaction."""
@@ -27,24 +35,39 @@ class Tx:
         """The id under which this process keeps its roll-up rows."""
         self.woken: set[str] = set()
         """Destinations that have something to do once this is committed."""
-        self._after: list[Callable[[], None]] = []
-        self._ids: IdMaker | None = None
+        self.after: list[Callable[[], None]] = []
+        self._ids = ids
 
-    def run(self, name: str, /, **values: Any) -> list[Row]:
+    def run(self, statement: str, /, **values: Any) -> list[Row]:
         """All rows of the statement of that name."""
-        return self.connection.execute(queries()[name], values).fetchall()
+        return self.connection.execute(queries()[statement], values).fetchall()
 
-    def one(self, name: str, /, **values: Any) -> Row | None:
+    def one(self, statement: str, /, **values: Any) -> Row | None:
         """The first row, or None."""
-        return self.connection.execute(queries()[name], values).fetchone()
+        return self.connection.execute(queries()[statement], values).fetchone()
 
-    def dicts(self, name: str, /, **values: Any) -> list[dict[str, Any]]:
+    def dicts(self, statement: str, /, **values: Any) -> list[dict[str, Any]]:
         """All rows, by column name."""
-        return as_dicts(self.connection.execute(queries()[name], values))
+        return as_dicts(self.connection.execute(queries()[statement], values))
 
-    def many(self, name: str, rows: Iterable[Sequence[Any] | dict[str, Any]]) -> None:
+    def many(self, statement: str, rows: Iterable[Sequence[Any] | dict[str, Any]]) -> None:
         """The statement once for each of ``rows``."""
-        self.connection.executemany(queries()[name], rows)
+        self.connection.executemany(queries()[statement], rows)
+
+    def bulk(self, statement: str, rows: Sequence[Sequence[Any]]) -> list[Row]:
+        """A statement with one ``(?, …)`` row of values, given as many of them as there are ``rows``.
+
+        Each step of SQLite lets go of the interpreter's lock, and a busy event loop gives it back late: 32 rows in one
+        step wait once instead of 32 times.
+        """
+        found: list[Row] = []
+        done = 0
+        for size in _STEPS:
+            while len(rows) - done >= size:
+                values = [value for row in rows[done : done + size] for value in row]
+                found += self.connection.execute(_widened(statement, size), values)
+                done += size
+        return found
 
     def sql(self, text: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[Row]:
         """All rows of a statement that was put together (searches). Values go in as bindings, never into the text."""
@@ -61,9 +84,34 @@ class Tx:
         assert highest is not None
         return self._ids.take(self.now, count, above=highest[0])
 
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """What the block wrote is taken back if it raises, and nothing else."""
+        woken, after = set(self.woken), len(self.after)
+        self.connection.execute("savepoint part")
+        try:
+            yield
+        except BaseException:
+            if self.connection.in_transaction:  # else SQLite took everything back by itself
+                self.connection.execute("rollback to part")
+                self.connection.execute("release part")
+            self.woken = woken
+            del self.after[after:]
+            raise
+        self.connection.execute("release part")
+
     def after_commit(self, act: Callable[[], None]) -> None:
         """Call ``act`` once what this transaction wrote is durable; never if it is not."""
-        self._after.append(act)
+        self.after.append(act)
+
+
+@cache
+def _widened(statement: str, size: int) -> str:
+    text = queries()[statement]
+    row = _ROW.search(text)
+    if row is None:
+        raise ValueError(f"the statement {statement} has no row of question marks")
+    return text[: row.end()] + f", {row.group()}" * (size - 1) + text[row.end() :]
 
 
 def as_dicts(cursor: apsw.Cursor) -> list[dict[str, Any]]:

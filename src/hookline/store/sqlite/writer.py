@@ -9,8 +9,9 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import apsw
 
@@ -20,8 +21,6 @@ from hookline.store.clock import Clock
 from hookline.store.sqlite.connect import explain
 from hookline.store.sqlite.turnstile import Turnstile
 from hookline.store.sqlite.tx import Tx
-
-T = TypeVar("T")
 
 MAX_JOBS = 64
 """In one transaction: bounds how long the last of them waits."""
@@ -96,12 +95,12 @@ class Writer:
 
     async def run(
         self,
-        act: Callable[..., T],
+        act: Callable[..., Any],
         *,
         before: Callable[[], Any] | None = None,
         after: Callable[[Any], Any] | None = None,
         patience: float | None = None,
-    ) -> T:
+    ) -> Any:
         """``act(tx)``, committed, fsynced. ``before()`` runs in the same thread without the lock, and what it returns
         is handed to ``act`` too; ``after(result)`` runs once committed, and its result is the caller's.
 
@@ -115,7 +114,7 @@ class Writer:
         timer = loop.call_later(patience, self._give_up, job) if patience is not None else None
         self._queue.put(job)
         try:
-            return await job.future  # type: ignore[no-any-return]  # the future carries act's result
+            return await job.future
         finally:
             job.abandoned = True
             if timer is not None:
@@ -157,8 +156,7 @@ class Writer:
                     job.result = job.before()
                 except Exception as problem:  # whoever asked is told; the others go on
                     job.error = problem
-        tx = Tx(self._connection, self._clock.now(), self._number)
-        tx._ids = self._ids
+        tx = Tx(self._connection, self._clock.now(), self._number, self._ids)
         try:
             self._commit(tx, [job for job in jobs if job.error is None])
         except BaseException as problem:
@@ -166,7 +164,7 @@ class Writer:
             for job in jobs:
                 job.error = job.error or failure
         else:
-            for act in tx._after:
+            for act in tx.after:
                 act()
             if tx.woken:
                 self._committed(tx.woken)
@@ -197,25 +195,24 @@ class Writer:
     @staticmethod
     def _run(tx: Tx, job: Job, *, alone: bool) -> None:
         """A job that fails by itself takes only its own writes back."""
-        woken, after = set(tx.woken), len(tx._after)
-        tx.connection.execute("savepoint job")
+        act = partial(job.act, tx) if job.before is None else partial(job.act, tx, job.result)
+        if alone:
+            job.result = act()
+            return
         try:
-            job.result = job.act(tx, job.result) if job.before is not None else job.act(tx)
+            with tx.savepoint():
+                job.result = act()
         except _WHOLE_BATCH:
             raise
         except Exception as problem:
             if not tx.connection.in_transaction:
-                raise  # SQLite took everything back by itself
+                raise
             job.error = problem
-            tx.connection.execute("rollback to job")
-            tx.woken = woken
-            del tx._after[after:]
-        tx.connection.execute("release job")
 
     def _failure(self, problem: BaseException) -> BaseException:
         if isinstance(problem, apsw.IOError) and getattr(problem, "extendedresult", 0) in _FSYNC_FAILED:
             self.broken = "an fsync failed, so nobody knows what is on the disk: restart once the disk is well"
-        if isinstance(problem, apsw.Error):
+        if isinstance(problem, _WHOLE_BATCH):
             found = explain(problem, self._path)
             return Unavailable(str(found)) if isinstance(found, ConfigError) else found
         return problem

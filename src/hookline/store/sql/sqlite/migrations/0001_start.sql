@@ -33,7 +33,8 @@ create table requests (
 ) strict;
 create index requests_logged on requests (source, id) where outcome <> 'accepted';
 
--- One thing that happened. Narrow, because each settle adds to the counts.
+-- One thing that happened. Narrow, because each settle adds to the counts. The events of a request have the ids right
+-- after its own.
 create table events (
   id            integer primary key,
   request       integer not null,
@@ -55,10 +56,17 @@ create table events (
   failed        integer not null default 0,
   ignored       integer not null default 0,
   needs_review  integer not null default 0,
-  cancelled     integer not null default 0
+  cancelled     integer not null default 0,
+  status        text generated always as (case
+    when needs_review > 0 then 'needs_review'
+    when failed > 0 then 'failed'
+    when pending > 0 then 'pending'
+    when succeeded > 0 then 'processed'
+    when hold is not null and ignored + cancelled = 0 then 'needs_review'
+    else 'ignored'
+  end) virtual
 ) strict;
 create index events_source on events (source, id);
-create index events_request on events (request);
 create index events_failed on events (id) where failed > 0;
 create index events_held on events (id) where needs_review > 0 or hold is not null;
 
@@ -69,30 +77,26 @@ create table items (
   body        blob not null
 ) strict;
 
--- Dedupe keys: the newest in the order they came (every ingest process knows them by heart), older ones in sorted
--- runs that a background job builds and merges. hash is 8 bytes over (kind, source, key).
+-- Dedupe keys: the newest in the order they came (every process that accepts knows them by heart), older ones in
+-- sorted runs that a background job builds and merges. Records are those of keys.py.
 create table fresh_keys (
-  seq         integer primary key autoincrement,
-  hash        integer not null,
-  event       integer not null,
-  digest      blob not null,
-  expires_at  real not null
+  seq     integer primary key autoincrement,
+  record  blob not null                    -- hash, event, digest, expiry
 ) strict;
-create table keys (
-  run         integer not null,
-  hash        integer not null,
-  event       integer not null,
-  digest      blob not null,
-  expires_at  real not null,
-  primary key (run, hash)
-) strict, without rowid;
 create table key_runs (
-  run         integer primary key,
+  run         integer primary key autoincrement,
   level       integer not null,
-  count       integer not null,
-  state       text not null,               -- building, live, gone
-  expires_at  real not null                -- when the last of its keys has
+  state       text not null,               -- building, live, merged
+  count       integer not null default 0,
+  expires_at  real not null default 0,     -- when the last of its keys has
+  filter      blob                         -- which hashes it may hold
 ) strict;
+create table key_pages (
+  run      integer not null,
+  first    blob not null,                  -- the first hash in it
+  records  blob not null,                  -- ascending
+  primary key (run, first)
+) strict, without rowid;
 
 -- Trained compression dictionaries. Immutable, kept while any row refers to them.
 create table dictionaries (
@@ -172,14 +176,7 @@ create table destinations (
   state        text not null default 'open',   -- open, paused
   reason       text,
   changed_at   real not null,
-  tokens       real,                       -- of the rate limit's bucket
-  tokens_at    real,
-  breaker      text not null default 'closed', -- closed, open, half_open
-  breaker_at   real,                       -- when it opens again for a probe
-  window_at    real,                       -- where the breaker's window began
-  window_ok    integer not null default 0,
-  window_bad   integer not null default 0,
-  opened       integer not null default 0  -- how often in a row the breaker has opened
+  pace         text                        -- JSON: rate limit and breaker, as hookline.pacing keeps them
 ) strict, without rowid;
 
 -- Python handlers as their apps published them: what ingest routes by without importing user code.

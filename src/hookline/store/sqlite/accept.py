@@ -1,0 +1,284 @@
+"""Writes what arrived: new events with their deliveries, duplicates counted, impostors of a known id held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import apsw
+import msgspec
+
+from hookline.model import Arrival, NewEvent, Origin, Receipt, RequestOutcome, State, Trigger
+from hookline.store.compress import Codec, pack_headers
+from hookline.store.rollup import Rollup
+from hookline.store.sqlite.keys import KeyBook, Known, body_hash, key_hash, record
+from hookline.store.sqlite.order import Lines
+from hookline.store.sqlite.requeue import Ended, requeue, save
+from hookline.store.sqlite.tx import Row, Tx
+
+KEY_SECONDS = 45 * 86_400.0
+"""How long an id counts where its event does not say."""
+
+SAME_ID = "same id, other body"
+REPLAYED = "replayed body"
+
+DATA_ERRORS = (
+    apsw.ConstraintError,
+    apsw.MismatchError,
+    apsw.TooBigError,
+    apsw.RangeError,
+    ValueError,
+    TypeError,
+    OverflowError,
+)
+"""What is wrong with an arrival is wrong for it alone."""
+
+_TRIGGERS = {Origin.TRIGGER: Trigger.TRIGGER, Origin.RECONCILE: Trigger.RECONCILE}
+
+
+class Packed(msgspec.Struct, frozen=True):
+    """An arrival, made ready for its rows without holding the lock."""
+
+    arrival: Arrival
+    dictionary: int
+    headers: bytes
+    body: bytes
+    items: list[bytes | None]
+    keys: list[bytes]
+    bodies: list[bytes | None]
+
+
+def pack(codec: Codec, arrival: Arrival) -> Packed | Exception:
+    """Compress and hash. Returns, never raises, what is wrong with the data."""
+    try:
+        request, source = arrival.request, arrival.source
+        own = [event.body for event in arrival.events if event.body is not None]
+        dictionary, parts = codec.pack(source, pack_headers(request.headers), request.body, *own)
+        rest = iter(parts[2:])
+        for event in arrival.events:
+            if len(event.digest) != 16:
+                raise ValueError(f"a digest has 16 bytes, not {len(event.digest)}")
+        return Packed(
+            arrival=arrival,
+            dictionary=dictionary,
+            headers=parts[0],
+            body=parts[1],
+            items=[next(rest) if event.body is not None else None for event in arrival.events],
+            keys=[key_hash(source, event.key) for event in arrival.events],
+            bodies=[body_hash(source, event.digest) if event.body_key else None for event in arrival.events],
+        )
+    except DATA_ERRORS as problem:
+        return problem
+
+
+def accept(tx: Tx, packed: Sequence[Packed | Exception], book: KeyBook, codec: Codec) -> list[Receipt | Exception]:
+    """One receipt, or what is wrong, for each. A data error that only SQLite sees costs the batch a second go."""
+    learn_dictionaries(tx, codec)
+    good = [entry for entry in packed if isinstance(entry, Packed)]
+    receipts: Iterator[Receipt | Exception]
+    try:
+        with tx.savepoint():
+            receipts = iter(_write(tx, good, book))
+    except DATA_ERRORS:
+        receipts = iter([_write_one(tx, entry, book) for entry in good])
+    return [next(receipts) if isinstance(entry, Packed) else entry for entry in packed]
+
+
+def learn_dictionaries(tx: Tx, codec: Codec) -> None:
+    """Use what has been trained since."""
+    for number, source, data in tx.run("new_dictionaries", after=codec.newest):
+        codec.learn(number, source, data)
+
+
+def _write_one(tx: Tx, entry: Packed, book: KeyBook) -> Receipt | Exception:
+    try:
+        with tx.savepoint():
+            return _write(tx, [entry], book)[0]
+    except DATA_ERRORS as problem:
+        return problem
+
+
+def _write(tx: Tx, batch: Sequence[Packed], book: KeyBook) -> list[Receipt | Exception]:
+    rows = _Rows(tx, batch, book)
+    receipts: list[Receipt | Exception] = [rows.add(entry) for entry in batch]
+    rows.save()
+    return receipts
+
+
+class _Rows:
+    """What one batch becomes, until :meth:`save` writes it."""
+
+    def __init__(self, tx: Tx, batch: Sequence[Packed], book: KeyBook) -> None:
+        self.tx = tx
+        self.book = book
+        self.known = book.find(tx, [hashed for entry in batch for hashed in (*entry.keys, *filter(None, entry.bodies))])
+        self.ids = iter(
+            tx.ids(sum(1 + sum(1 + len(event.deliveries) for event in entry.arrival.events) for entry in batch))
+        )
+        self.lines = Lines(tx)
+        self.rollup = Rollup(tx.now)
+        self.requests: list[Row] = []
+        self.events: list[Row] = []
+        self.items: list[Row] = []
+        self.deliveries: list[Row] = []
+        self.keys: list[Row] = []
+        self.repeated: list[tuple[int, str]] = []
+
+    def add(self, entry: Packed) -> Receipt:
+        arrival, request = entry.arrival, entry.arrival.request
+        number = next(self.ids)
+        plans = [self._judge(entry, index) for index in range(len(entry.keys))]
+        new = [plan for plan in plans if isinstance(plan, _New)]
+        outcome = RequestOutcome.ACCEPTED if new or not plans else RequestOutcome.DUPLICATE
+        duplicate = outcome is RequestOutcome.DUPLICATE
+        self.requests.append(
+            (
+                number,
+                text(arrival.source),
+                text(arrival.environment),
+                outcome.value,
+                request.received_at,
+                text(request.peer),
+                text(request.method),
+                arrival.secret,
+                len(request.body),
+                plans[0] if duplicate else None,
+                None,
+                None,
+                None,
+                entry.dictionary,
+                request.target,
+                entry.headers,
+                None if duplicate else entry.body,
+            )
+        )
+        self.rollup.count("requests", arrival.source, "", outcome.value)
+        woken: set[str] = set()
+        for plan in new:
+            woken |= self._add_event(entry, number, plan)
+        self.tx.woken |= woken
+        events = tuple(plan.id if isinstance(plan, _New) else plan for plan in plans)
+        return Receipt(outcome, events, tuple(sorted(woken)))
+
+    def _judge(self, entry: Packed, index: int) -> _New | int:
+        """A new event, or the id of the one that this repeats."""
+        event, source = entry.arrival.events[index], entry.arrival.source
+        hashed, hold, key = entry.keys[index], event.hold, event.key
+        known = self.known.get(hashed)
+        if known is not None and known.digest != event.digest:
+            key, hold = f"{event.key}#{event.digest.hex()}", SAME_ID
+            hashed = key_hash(source, key)
+            known = self.known.get(hashed) or self.book.find(self.tx, [hashed]).get(hashed)
+        if known is not None:
+            self.repeated.append((known.event, entry.arrival.on_duplicate))
+            self.rollup.count("events", source, "", "duplicate")
+            return known.event
+        body = entry.bodies[index]
+        if body is not None and body in self.known and hold is None:
+            hold = REPLAYED
+        number = next(self.ids)
+        seconds = KEY_SECONDS if event.key_seconds is None else event.key_seconds
+        for one in filter(None, (hashed, body)):
+            packed = record(one, number, event.digest, self.tx.now + seconds)
+            self.known.setdefault(one, Known(number, event.digest, int(self.tx.now + seconds) + 1))
+            self.keys.append((packed,))
+        return _New(number, index, key, hold)
+
+    def _add_event(self, entry: Packed, request: int, plan: _New) -> set[str]:
+        arrival, event = entry.arrival, entry.arrival.events[plan.index]
+        own = entry.items[plan.index]
+        waiting = len(event.deliveries)
+        state = State.NEEDS_REVIEW if plan.hold is not None else State.PENDING
+        self.events.append(
+            (
+                plan.id,
+                request,
+                text(arrival.source),
+                text(arrival.environment),
+                text(event.type),
+                text(event.provider_id),
+                None if plan.key == event.provider_id else text(plan.key),
+                text(event.subject),
+                event.occurred_at,
+                arrival.request.received_at,
+                arrival.origin.value,
+                len(arrival.request.body if event.body is None else event.body),
+                text(plan.hold),
+                text(event.reason),
+                waiting if state is State.PENDING else 0,
+                waiting if state is State.NEEDS_REVIEW else 0,
+            )
+        )
+        if own is not None:
+            self.items.append((plan.id, entry.dictionary, own))
+        self._count(arrival, event, state)
+        self._add_deliveries(plan, event, state, _TRIGGERS.get(arrival.origin, Trigger.INITIAL))
+        return {delivery.destination for delivery in event.deliveries} if state is State.PENDING else set()
+
+    def _add_deliveries(self, plan: _New, event: NewEvent, state: State, trigger: Trigger) -> None:
+        now = self.tx.now
+        for delivery in event.deliveries:
+            number = next(self.ids)
+            turn, head = None, True
+            if delivery.ordering_key is not None and state is State.PENDING:
+                turn, head = self.lines.join(delivery.destination, delivery.ordering_key, number)
+            self.deliveries.append(
+                (
+                    number,
+                    plan.id,
+                    text(delivery.destination),
+                    text(delivery.route),
+                    state.value,
+                    text(plan.hold),
+                    trigger.value,
+                    now,
+                    now,
+                    now,
+                    text(delivery.ordering_key),
+                    turn,
+                    int(head),
+                )
+            )
+            self.rollup.moved(delivery.destination, None, state.value)
+
+    def _count(self, arrival: Arrival, event: NewEvent, state: State) -> None:
+        at_the_door = state.value if event.deliveries or state is State.NEEDS_REVIEW else State.IGNORED.value
+        self.rollup.count("events", arrival.source, "", at_the_door)
+        if event.occurred_at is not None:
+            self.rollup.took("lag", arrival.source, "", arrival.request.received_at - event.occurred_at)
+
+    def save(self) -> None:
+        tx = self.tx
+        for statement, rows in (
+            ("insert_requests", self.requests),
+            ("insert_events", self.events),
+            ("insert_items", self.items),
+            ("insert_deliveries", self.deliveries),
+            ("insert_fresh_keys", self.keys),
+        ):
+            if rows:
+                tx.bulk(statement, rows)
+        self.lines.save()
+        save(tx, self.rollup)
+        self._count_duplicates()
+
+    def _count_duplicates(self) -> None:
+        """Somebody who presses the provider's button for a failed event wants it to run again."""
+        for event, on_duplicate in sorted(self.repeated):
+            row = self.tx.one("count_duplicate", event=event)
+            if row is not None and row[0] and on_duplicate == "redeliver":
+                failed = [Ended(*found) for found in self.tx.run("failed_deliveries", event=event)]
+                requeue(self.tx, failed, Trigger.REDELIVERY)
+
+
+class _New(msgspec.Struct, frozen=True):
+    id: int
+    index: int
+    key: str
+    hold: str | None
+
+
+def text(value: str | None) -> str | None:
+    """What a text column can hold: no NUL (other programs stop reading there) and no lone surrogate."""
+    if value is None or (value.isascii() and "\0" not in value):
+        return value
+    return value.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode("utf-8")

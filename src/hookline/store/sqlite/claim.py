@@ -1,0 +1,189 @@
+"""Hands due deliveries to a worker, and takes back those whose holder is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from hookline import pacing
+from hookline.ids import show
+from hookline.model import Claim, Event, Trigger
+from hookline.pacing import Limits, Pace
+from hookline.store.base import Want
+from hookline.store.compress import Codec, unpack_headers
+from hookline.store.sqlite.tx import Row, Tx
+
+LAPSED = "lease ran out"
+DIED = "worker died"
+
+_decode_pace = msgspec.json.Decoder(Pace).decode
+_encode_pace = msgspec.json.Encoder().encode
+
+
+def claim(tx: Tx, worker: str, wants: Mapping[str, Want], lease_seconds: float, codec: Codec) -> list[Row]:
+    """Reserve what each open destination has due, as far as its slots and limits go. Rows are for :func:`unpack`."""
+    rows: list[Row] = []
+    until = tx.now + lease_seconds
+    for destination, want in wants.items():
+        state, pace = load_pace(tx, destination)
+        if state != "open":
+            continue
+        limits = Limits(want.concurrency, want.rate, want.burst, want.breaker)
+        places = _places(tx, destination, want.slots, pace, limits)
+        if places <= 0:
+            continue
+        _take_back(tx, destination, places)
+        taken = tx.run("claim", destination=destination, until=until, now=tx.now, worker=worker, limit=places)
+        if not taken:
+            continue
+        rows += tx.bulk("claimed", sorted(taken, key=lambda row: (row[1], row[0])))
+        after = pacing.take(pace, limits, len(taken), tx.now)
+        if after is not pace:
+            save_pace(tx, destination, after)
+    for row in rows:
+        for number in (row[20], row[25]):
+            if number is not None and not codec.knows(number):
+                learn_dictionary(tx, codec, number)
+    return rows
+
+
+def _places(tx: Tx, destination: str, slots: int, pace: Pace, limits: Limits) -> int:
+    counted = limits.concurrency is not None or (limits.breaker and pace.phase is not pacing.Phase.CLOSED)
+    held = tx.one("open_claims", destination=destination, now=tx.now) if counted else None
+    room = pacing.room(pace, limits, held[0] if held is not None else 0, tx.now)
+    return slots if room is None else min(slots, room)
+
+
+def _take_back(tx: Tx, destination: str, limit: int) -> None:
+    """Leases that ran out. Their holder did nothing, so the row says when; the attempt is written for it, uncounted:
+    whoever restarts a machine ten times must not use up ten attempts."""
+    lapsed = tx.run("lapsed", destination=destination, now=tx.now, limit=limit)
+    if lapsed:
+        tx.bulk("insert_attempts", [lost_attempt(row, row[7], LAPSED) for row in lapsed])
+        tx.many("let_go", [{"id": row[0], "crashed": 0} for row in lapsed])
+
+
+def bury(tx: Tx, worker: str, running: Collection[tuple[int, int]]) -> int:
+    """A worker is dead: what it held is due at once. ``running`` are the (delivery, lease) that it was working on at
+    that moment: those count a crash. Returns how many were taken back."""
+    held = tx.run("leases_of", worker=worker)
+    if held:
+        tx.bulk("insert_attempts", [lost_attempt(row, tx.now, DIED) for row in held])
+        tx.many("let_go", [{"id": row[0], "crashed": int((row[0], row[8]) in running)} for row in held])
+        tx.woken |= {row[9] for row in held}
+    return len(held)
+
+
+def lost_attempt(row: Row, finished_at: float, reason: str) -> Row:
+    """The attempt row of a try that nobody reported: its effect may have happened."""
+    delivery, event, attempts, tries, trigger, worker, leased_at = row[:7]
+    return (
+        delivery,
+        tries + 1,
+        attempts + 1,
+        0,
+        event,
+        trigger,
+        worker or "",
+        leased_at or finished_at,
+        finished_at,
+        "pending",
+        reason,
+        None,
+        1,
+        None,
+        None,
+        None,
+    )
+
+
+def load_pace(tx: Tx, destination: str) -> tuple[str, Pace]:
+    """A destination's state (``open`` or ``paused``) and pace; one that has no row yet is open."""
+    row = tx.one("destination", name=destination)
+    if row is None:
+        return "open", Pace()
+    return row[0], _decode_pace(row[1]) if row[1] is not None else Pace()
+
+
+def save_pace(tx: Tx, destination: str, pace: Pace) -> None:
+    tx.bulk("save_pace", [(destination, tx.now, _encode_pace(pace).decode())])
+
+
+def learn_dictionary(tx: Tx, codec: Codec, number: int) -> None:
+    row = tx.one("dictionary", id=number)
+    if row is not None:
+        codec.learn(number, row[0], row[1])
+
+
+def renew(tx: Tx, claims: Sequence[tuple[int, int]], lease_seconds: float) -> list[bool]:
+    """Prolong leases that are still the holder's."""
+    kept = []
+    for delivery, lease in claims:
+        tx.run("renew", id=delivery, lease=lease, until=tx.now + lease_seconds)
+        kept.append(tx.changes() == 1)
+    return kept
+
+
+def next_due(tx: Tx, destinations: Sequence[str]) -> float | None:
+    """When the next of these has something to do, by its retry's time or a lease's end; None for nothing at all."""
+    moments = [
+        row[0]
+        for destination in destinations
+        for statement in ("next_due", "next_lapse")
+        if (row := tx.one(statement, destination=destination)) is not None and row[0] is not None
+    ]
+    return min(moments, default=None)
+
+
+def unpack(codec: Codec, rows: Sequence[Row]) -> list[Claim]:
+    """Claims from the rows of :func:`claim`: the slow part, done without the lock."""
+    return [_claim(codec, row) for row in rows]
+
+
+def _claim(codec: Codec, row: Sequence[Any]) -> Claim:
+    delivery, lease, destination, route, attempts, trigger, first_due_at, crashes, ordering_key, superseded, replays = (
+        row[:11]
+    )
+    number, source, environment, type_, provider_id, subject, occurred_at, received_at, origin = row[11:20]
+    dictionary, method, target, headers, body, item_dictionary, item = row[20:]
+    raw = codec.unpack(dictionary, body) if body is not None else b""
+    shown = show("evt", number)
+    event = Event(
+        id=shown,
+        source=source,
+        environment=environment,
+        type=type_,
+        provider_id=provider_id,
+        subject=subject,
+        occurred_at=occurred_at,
+        received_at=received_at,
+        raw=raw,
+        item=codec.unpack(item_dictionary, item) if item is not None else raw,
+        headers=unpack_headers(codec.unpack(dictionary, headers)) if headers else [],
+        method=method or "POST",
+        target=target or b"",
+        origin=origin,
+        attempt=attempts + 1,
+        idempotency_key=idempotency_key(shown, destination, replays),
+        superseded=bool(superseded),
+    )
+    return Claim(
+        delivery=delivery,
+        lease=lease,
+        destination=destination,
+        route=route,
+        event=event,
+        event_number=number,
+        attempt=attempts + 1,
+        trigger=Trigger(trigger),
+        first_due_at=first_due_at,
+        crashes=crashes,
+        ordering_key=ordering_key,
+    )
+
+
+def idempotency_key(event: str, destination: str, replays: int) -> str:
+    """The same for every attempt and replay of a delivery; new when somebody asks for it to happen once more."""
+    return f"{event}:{destination}:{replays + 1}" if replays else f"{event}:{destination}"

@@ -1,0 +1,172 @@
+"""Which dedupe keys are known, at a cost that does not grow with their number.
+
+An index on random keys touches a page of its own for each key that is written: at two million keys it writes a third
+of what an empty one does. So the newest keys lie in the order in which they came, and every process that accepts knows
+them by heart; a background job (:mod:`hookline.store.sqlite.keyruns`) sorts them into runs and merges those. A run is
+asked only if its filter says that it may hold the key.
+
+A key is 8 bytes of hash over kind, source and key. Two keys that meet there (one chance in a million at ten million
+keys) make the later event ``same id, other body``: held for a person, never dropped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterable
+
+import msgspec
+
+from hookline.store.sqlite.tx import Tx
+
+RECORD = struct.Struct(">8sQ16sI")
+"""Hash, event, digest, expiry in unix seconds. Records sort by hash, then by age."""
+
+BITS_PER_KEY = 16
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What is remembered of a key."""
+
+    event: int
+    digest: bytes
+    expires_at: int
+
+
+def key_hash(source: str, key: str) -> bytes:
+    """Of a dedupe key within a source."""
+    return hashlib.blake2b(f"k\0{source}\0{key}".encode("utf-8", "replace"), digest_size=8).digest()
+
+
+def body_hash(source: str, digest: bytes) -> bytes:
+    """Of a body, where a known body under a new key is to be held."""
+    return hashlib.blake2b(b"b\0%b\0%b" % (source.encode("utf-8", "replace"), digest), digest_size=8).digest()
+
+
+def record(hashed: bytes, event: int, digest: bytes, expires_at: float) -> bytes:
+    return RECORD.pack(hashed, event, digest, min(int(expires_at) + 1, 0xFFFF_FFFF))
+
+
+def known(data: bytes) -> Known:
+    _, event, digest, expires_at = RECORD.unpack(data)
+    return Known(event, digest, expires_at)
+
+
+class Filter:
+    """Two bits for each hash in a run: says no with certainty, and yes wrongly once or twice in a hundred."""
+
+    def __init__(self, bits: bytes | bytearray) -> None:
+        self._bits = bits
+        self._mask = len(bits) * 8 - 1
+
+    @classmethod
+    def of(cls, count: int) -> Filter:
+        """An empty one for ``count`` keys."""
+        return cls(bytearray(1 << max(7, (count * BITS_PER_KEY - 1).bit_length() - 3)))
+
+    def add(self, hashes: Iterable[bytes]) -> None:
+        bits, mask = self._bits, self._mask
+        assert isinstance(bits, bytearray)
+        for hashed in hashes:
+            number = int.from_bytes(hashed, "big")
+            first, second = number & mask, (number >> 32) & mask
+            bits[first >> 3] |= 1 << (first & 7)
+            bits[second >> 3] |= 1 << (second & 7)
+
+    def may_hold(self, hashed: bytes) -> bool:
+        number = int.from_bytes(hashed, "big")
+        first = number & self._mask
+        if not self._bits[first >> 3] >> (first & 7) & 1:
+            return False
+        second = (number >> 32) & self._mask
+        return bool(self._bits[second >> 3] >> (second & 7) & 1)
+
+    def dump(self) -> bytes:
+        return bytes(self._bits)
+
+
+class KeyBook:
+    """One process's knowledge of the keys. Belongs to the thread that writes."""
+
+    def __init__(self) -> None:
+        self._fresh: dict[bytes, int] = {}
+        """Hash → row of fresh_keys."""
+        self._read_to = 0
+        self._filters: dict[int, Filter] = {}
+        self._runs: list[int] = []
+        self._tx: Tx | None = None
+        self._unsure: dict[bytes, int] = {}
+        self._unsure_to = 0
+
+    def find(self, tx: Tx, hashes: list[bytes]) -> dict[bytes, Known]:
+        """The unexpired ones among ``hashes``, as of this transaction."""
+        self._catch_up(tx)
+        found: dict[bytes, Known] = {}
+        for hashed in hashes:
+            row = self._unsure.get(hashed) or self._fresh.get(hashed)
+            entry = self._fresh_entry(tx, row) if row is not None else None
+            if entry is None and self._runs:
+                entry = self._from_runs(tx, hashed)
+            if entry is not None and entry.expires_at > tx.now:
+                found[hashed] = entry
+        return found
+
+    @staticmethod
+    def _fresh_entry(tx: Tx, row: int) -> Known | None:
+        found = tx.one("fresh_key", seq=row)
+        return known(found[0]) if found is not None else None
+
+    def _from_runs(self, tx: Tx, hashed: bytes) -> Known | None:
+        """Newest run first: a key that had expired may stand in an older one too."""
+        for run in self._runs:
+            if not self._filters[run].may_hold(hashed):
+                continue
+            page = tx.one("key_page", run=run, hash=hashed)
+            if page is not None and (data := find_record(page[0], hashed)) is not None:
+                return known(data)
+        return None
+
+    def _catch_up(self, tx: Tx) -> None:
+        """Learn what was written since, by us or by others.
+
+        What is learned within a transaction counts only once that is committed: a key of a commit that failed would
+        turn the next genuine event into a duplicate of nothing.
+        """
+        if self._tx is not tx:
+            self._tx, self._unsure, self._unsure_to = tx, {}, self._read_to
+        first = self._unsure_to
+        for seq, hashed in tx.run("fresh_hashes", after=first):
+            self._unsure[hashed] = seq
+            self._unsure_to = seq
+        tx.after_commit(self._keep)
+        runs = [row[0] for row in tx.run("live_runs")]
+        if runs != self._runs:
+            self._learn_runs(tx, runs)
+
+    def _keep(self) -> None:
+        self._fresh.update(self._unsure)
+        self._read_to = self._unsure_to
+        self._unsure = {}
+
+    def _learn_runs(self, tx: Tx, runs: list[int]) -> None:
+        """Runs are immutable, and live only once committed: what is read of them stays true."""
+        for run in runs:
+            if run not in self._filters:
+                row = tx.one("run_filter", run=run)
+                assert row is not None
+                self._filters[run] = Filter(row[0])
+        self._filters = {run: self._filters[run] for run in runs}
+        self._runs = runs
+        oldest = tx.one("oldest_fresh_key")
+        first = oldest[0] if oldest is not None and oldest[0] is not None else self._read_to + 1
+        self._fresh = {hashed: seq for hashed, seq in self._fresh.items() if seq >= first}
+
+
+def find_record(page: bytes, hashed: bytes) -> bytes | None:
+    """The newest record of a hash within a page of a run."""
+    at = page.find(hashed)
+    while at >= 0:
+        if at % RECORD.size == 0:
+            return page[at : at + RECORD.size]
+        at = page.find(hashed, at + 1)
+    return None
