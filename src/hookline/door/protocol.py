@@ -10,7 +10,7 @@ import asyncio
 import math
 import time
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import structlog
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
@@ -138,7 +138,7 @@ class Connection(asyncio.Protocol):
     # -- the loop calls ------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass of it
         self.transport = transport
         peername = transport.get_extra_info("peername")
         self.host = peername[0] if isinstance(peername, tuple) else ""
