@@ -103,8 +103,10 @@ def _source(
             key = f"sources.{source.name}.secrets[{index}]"
             yield _warning(config, key, doubt, "copy it again, or make a longer one where it is yours to choose")
     for index, secret in enumerate(source.secrets):
-        if not is_reference(secret.ref):
-            key = f"sources.{source.name}.secrets[{index}]"
+        key = f"sources.{source.name}.secrets[{index}]"
+        if secret.until is not None and secret.until <= now:
+            yield _warning(config, key, "has ended", "take it out")
+        elif not is_reference(secret.ref):
             yield _warning(config, key, "is written out in the file", 'keep it elsewhere: "env:NAME" or "file:PATH"')
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
@@ -67,23 +68,25 @@ def init(folder: Path, provider: str, force: bool) -> None:
 
 
 @click.command()
+@click.argument("app", required=False)
 @files
 @as_json
 @click.option("--no-secrets", is_flag=True, help="Do not look for secrets: for CI, where there are none.")
-def check(no_secrets: bool) -> None:
-    """List every problem of the configuration at once, with line, reason and cure.
+def check(app: str | None, no_secrets: bool) -> None:
+    """List every problem of the configuration at once, with line, reason and cure; with APP, of its handlers too.
 
     \b
     hookline check
+    hookline check app:hooks
     hookline check --no-secrets --config hookline.toml --config production.toml
 
     Ends with 3 if there is any. Warnings alone end with 0.
     """
-    from hookline.cli.checks import problems_of
+    from hookline.app.check import check as look
+    from hookline.app.imports import find_app
 
-    config, problems = load(options().config)
-    if config is not None:
-        problems += problems_of(config, secrets=not no_secrets)
+    hooks = find_app(app) if app else None
+    config, problems = look(options().config, now=time.time(), app=hooks, secrets=not no_secrets)
     bad = [problem for problem in problems if problem.level != "warning"]
     if options().json:
         output.objects({name: getattr(problem, name) for name in problem.__struct_fields__} for problem in problems)
@@ -95,7 +98,6 @@ def check(no_secrets: bool) -> None:
             )
     if bad:
         raise exits.Stop(exits.PROBLEMS, plural(len(bad), "problem"))
-    if config is not None:
-        where = ", ".join(config.files) or "no settings file: defaults and environment"
-        counts = [(config.sources, "source"), (config.destinations, "destination"), (config.routes, "route")]
-        output.chatter(f"ok: {where}: " + ", ".join(plural(len(found), noun) for found, noun in counts))
+    where = ", ".join(config.files) or "no settings file: defaults and environment"
+    counts = [(config.sources, "source"), (config.destinations, "destination"), (config.routes, "route")]
+    output.chatter(f"ok: {where}: " + ", ".join(plural(len(found), noun) for found, noun in counts))
