@@ -15,9 +15,10 @@ import msgspec
 from hookline.config import Source
 from hookline.errors import ConfigError, Rejected
 from hookline.model import Headers, Reply, Request, Verified
-from hookline.providers.base import Learned, Provider, Signed, Verifier, custom_reply, refuse_options
+from hookline.providers.base import Provider, Signed, Verifier, custom_reply, refuse_options
 from hookline.providers.facts import CLOCK_REASONS
 from hookline.providers.fields import check_path
+from hookline.providers.handshakes import Learned
 from hookline.providers.keys import Keys
 from hookline.providers.schemes.base import Binding
 from hookline.providers.table import PROVIDERS

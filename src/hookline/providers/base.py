@@ -16,17 +16,12 @@ from hookline.providers.fields import Field, First, Join, Readers, paths, text
 from hookline.providers.schemes.base import Binding, Check, Match, Scheme
 
 MAX_ITEMS = 1_000
+MAX_ID = 255
 TOO_MANY = f"batch of more than {MAX_ITEMS} items"
 
 POST = frozenset({"POST"})
 Handshake = Callable[[Facts, "Verifier"], Reply | None]
 Split = Callable[[Facts], list[bytes] | None]
-
-
-class Learned(Reply, frozen=True):
-    """A handshake that brought the source's secret with it: whoever answers keeps it."""
-
-    secret: str = ""
 
 
 class Signed(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +85,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     signs_id: bool = False
     bodies_repeat: bool = True
     """False where two events never have the same bytes: a known body under a new id is then a replay."""
+    note: Callable[[VerifiedEvent], str] | None = None
+    """Why a person should look at an event before anything runs; empty for nothing to see."""
     options: frozenset[str] = frozenset()
     """The source's keys that this provider understands, besides those that all have."""
     configure: Callable[[Provider, Mapping[str, Any], str], Provider] | None = None
@@ -168,7 +165,9 @@ class Verifier:
             items = self._split(facts)
             if items is not None:
                 return self._batch(facts, items, match)
-        return Verified(events=[self._event(facts)], secret=match.secret, signed_at=match.signed_at)
+        event = self._event(facts)
+        note = provider.note(event) if provider.note is not None else ""
+        return Verified(events=[event], secret=match.secret, signed_at=match.signed_at, note=note)
 
     def _batch(self, facts: Facts, items: list[bytes], match: Match) -> Verified | Reply:
         if not items:
@@ -184,7 +183,7 @@ class Verifier:
         name = text(self._id(facts)) if self._id else None
         subject = text(self._subject(facts)) if self._subject else None
         return VerifiedEvent(
-            id=clean(name) or None if name else None,
+            id=_key(name) if name else None,
             type=(clean(kind) if kind else "") or "unknown",
             body=facts.document,
             occurred_at=self._occurred_at(facts) if self._occurred_at else None,
@@ -223,6 +222,8 @@ class Verifier:
 
         For triggers, the demo, fresh signatures and tests. ConfigError where only the provider has the private key.
         """
+        if not self.binding.secrets and not self.provider.no_secret:
+            raise ConfigError(f"{self.binding.where}.secrets: nothing to sign with yet")
         draft = Draft(
             method=method,
             url=self.plan.url,
@@ -239,6 +240,13 @@ class Verifier:
             self.provider.stamp(draft)
         self._check.sign(draft)
         return Signed(method=draft.method, url=draft.url, headers=draft.headers, body=draft.body)
+
+
+def _key(name: str) -> str | None:
+    """A provider's id, safe to store; a longer one by its digest, so that two long ids never become one."""
+    if len(name) > MAX_ID:
+        return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return clean(name) or None
 
 
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode

@@ -181,6 +181,15 @@ class Draft:
         )
 
 
+_NOTHING = Peek(())
+
+
+def draft_facts(draft: Draft) -> Facts:
+    """The draft seen as the receiver will see it, so that both sides compute the same text."""
+    names = frozenset(name.lower() for name, _ in draft.headers)
+    return Facts(Plan(names, names, _NOTHING, _NOTHING, draft.url), draft.request(), draft.now)
+
+
 def _query(raw: bytes) -> dict[str, list[str]]:
     try:
         return parse_qs(raw.decode("utf-8"), keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS)

@@ -28,6 +28,7 @@ _PLACES = ("header", "body", "envelope", "form", "query")
 _ISO = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?"
 )
+_LAST_IN_SECONDS = 20_000_000_000  # the year 2603; as milliseconds, August 1970
 _LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
 
 
@@ -46,10 +47,10 @@ class Join(msgspec.Struct, frozen=True):
 
 
 class Time(msgspec.Struct, frozen=True):
-    """A field read as a time: ``s`` or ``ms`` since 1970, or ``iso`` (without a zone: UTC)."""
+    """A field read as a time: ``s`` or ``ms`` since 1970, ``iso`` (without a zone: UTC), or ``any`` of these."""
 
     field: Field
-    unit: str = "s"
+    unit: str = "any"
 
 
 class Flag(msgspec.Struct, frozen=True):
@@ -98,9 +99,11 @@ def moment(value: object, unit: str) -> float | None:
     if unit == "iso":
         return _iso(said)
     try:
-        seconds = float(said) / (1000 if unit == "ms" else 1)
+        seconds = float(said)
     except ValueError:
-        return None
+        return _iso(said) if unit == "any" else None
+    if unit == "ms" or (unit == "any" and seconds > _LAST_IN_SECONDS):
+        seconds /= 1000
     return seconds if 0 <= seconds <= _LAST_SECOND else None
 
 

@@ -3,6 +3,33 @@
 from __future__ import annotations
 
 from hookline.providers.base import Provider
-from hookline.providers.rows import code, generic, payments
+from hookline.providers.rows import (
+    adyen,
+    braintree,
+    chat,
+    cloud,
+    code,
+    generic,
+    mail,
+    msgraph,
+    payments,
+    paypal,
+    shops,
+    sns,
+    twilio,
+    watch,
+    work,
+)
 
-PROVIDERS: dict[str, Provider] = {row.name: row for rows in (code.ROWS, payments.ROWS, generic.ROWS) for row in rows}
+TRADES: dict[str, tuple[Provider, ...]] = {
+    "Code": code.ROWS,
+    "Money": (*payments.ROWS, *paypal.ROWS, *adyen.ROWS, *braintree.ROWS),
+    "Shops": shops.ROWS,
+    "Messages": (*chat.ROWS, *twilio.ROWS, *mail.ROWS),
+    "Work": work.ROWS,
+    "Clouds and identity": (*cloud.ROWS, *msgraph.ROWS, *sns.ROWS),
+    "Alerts": watch.ROWS,
+    "Any other sender": generic.ROWS,
+}
+
+PROVIDERS: dict[str, Provider] = {row.name: row for rows in TRADES.values() for row in rows}

@@ -54,7 +54,7 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.where}.secrets[{index}]"
 
     def need_secrets(self) -> Sequence[str]:
-        if not self.secrets:
+        if not self.secrets and "expect_until" not in self.options:
             raise ConfigError(f'{self.where}.secrets: missing — write secrets = ["env:NAME"]')
         return self.secrets
 
@@ -79,6 +79,8 @@ class Stamp(msgspec.Struct, frozen=True, kw_only=True):
     """The time in a request: its header (or, without one, an item of the signature's header), and how it is written."""
 
     header: str = ""
+    body: str = ""
+    """The JSON field that holds it, where it is signed as part of the body."""
     unit: str = "s"
     """``s``, ``ms`` or ``iso``."""
     least: int = 10

@@ -9,8 +9,8 @@ from hmac import compare_digest
 import msgspec
 
 from hookline.errors import ConfigError, Rejected
-from hookline.providers.facts import BAD, MALFORMED, MISSING, Draft, Facts, Plan
-from hookline.providers.fields import Peek
+from hookline.providers.facts import BAD, MALFORMED, MISSING, Draft, Facts, draft_facts
+from hookline.providers.fields import Peek, moment
 from hookline.providers.schemes.base import MAX_SIGNATURES, Binding, Match, Stamp, within
 from hookline.providers.schemes.mac import ALGORITHMS, ENCODINGS, Mac, decode_key
 
@@ -46,11 +46,20 @@ class Hmac(msgspec.Struct, frozen=True, kw_only=True):
     key: str = "text"
     repeats: bool = False
     """Whether the header may come several times: how some rotate their secrets."""
+    fixed: tuple[tuple[str, str], ...] = ()
+    """Headers that must say exactly this: the algorithm is never a stranger's choice."""
     fill: Callable[[Draft], None] | None = None
     """Prepares a draft before it is signed, where the signed text needs more than the draft has."""
 
     def headers(self) -> tuple[str, ...]:
-        return (self.header, *self.others, *self.also, *self._template_headers(), *self._time_header())
+        return (
+            self.header,
+            *self.others,
+            *self.also,
+            *(name for name, _ in self.fixed),
+            *self._template_headers(),
+            *self._time_header(),
+        )
 
     def repeated(self) -> tuple[str, ...]:
         return (self.header,) if self.repeats else ()
@@ -83,16 +92,21 @@ class HmacCheck:
         self.time = scheme.time
         self._names = tuple(name.lower().encode() for name in (scheme.header, *scheme.others))
         self._time_name = scheme.time.header.lower().encode() if scheme.time else b""
+        self._fixed = [(name.lower().encode(), value.encode()) for name, value in scheme.fixed]
         self._encode = ENCODINGS[scheme.encoding]
         self._parts = scheme.signs if callable(scheme.signs) else template(scheme.signs, binding.where)
         self._prefix = scheme.prefix.encode()
+        self._body_time = Peek((scheme.time.body,)) if scheme.time and scheme.time.body else None
 
     def check(self, facts: Facts) -> Match:
         candidates, said = self._candidates(facts)
+        for name, value in self._fixed:
+            if facts.found.get(name) != value:
+                raise Rejected("wrong algorithm")
         signed_at = None
         stamp = self.time
         raw_time = b""
-        if stamp is not None:
+        if stamp is not None and self._body_time is None:
             if stamp.header:
                 said = facts.found.get(self._time_name)
             signed_at = stamp.read(said)
@@ -106,6 +120,8 @@ class HmacCheck:
                     matched = index
         if matched < 0:
             raise Rejected(BAD)
+        if stamp is not None and self._body_time is not None:
+            signed_at = moment(self._body_time(facts.body)[0], stamp.unit)
         if signed_at is not None:
             within(signed_at, facts.now, self.tolerance)
         return Match(matched, signed_at)
@@ -113,13 +129,15 @@ class HmacCheck:
     def sign(self, draft: Draft) -> None:
         scheme = self.scheme
         written = b""
-        if scheme.fill:
-            scheme.fill(draft)
-        if scheme.time:
+        for name, value in scheme.fixed:
+            draft.set(name, value)
+        if scheme.time and not scheme.time.body:
             written = scheme.time.write(draft.now).encode()
             if scheme.time.header:
                 draft.set(scheme.time.header, written)
-        signature = self._encode(self.macs[0].digest(self._parts(_facts(draft), written)))
+        if scheme.fill:
+            scheme.fill(draft)
+        signature = self._encode(self.macs[0].digest(self._parts(draft_facts(draft), written)))
         if scheme.items is None:
             draft.set(scheme.header, self._prefix + signature)
             return
@@ -201,10 +219,3 @@ def _piece(name: str, where: str) -> Callable[[Facts, bytes], bytes]:
         return lambda facts, time: facts.found.get(key, b"")
     names = "{body}, {timestamp}, {url}, {method} or {header.X-Name}"
     raise ConfigError(f"{where}.signature.signs: {{{name}}} is not known — use {names}")
-
-
-def _facts(draft: Draft) -> Facts:
-    """The draft seen as the receiver will see it, so that both compute the same text."""
-    nothing = Peek(())
-    names = frozenset(name.lower() for name, _ in draft.headers)
-    return Facts(Plan(names, names, nothing, nothing, draft.url), draft.request(), draft.now)
