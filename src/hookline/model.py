@@ -302,3 +302,5 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     due_at: float | None = None
     counted: bool = True
     """False gives the claim back without using up an attempt (drain, pause, breaker)."""
+    crashed: bool = False
+    """True adds to the delivery's crashes: it took the process that tried it with it."""

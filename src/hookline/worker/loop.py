@@ -14,7 +14,7 @@ import asyncio
 import random
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import structlog
@@ -26,6 +26,7 @@ from hookline.filters import Filter
 from hookline.model import Claim, Outcome, Settlement, State
 from hookline.retry import Decision, Jitter, decide
 from hookline.store.base import Want
+from hookline.worker.alone import Alone, Crash
 from hookline.worker.board import Board
 from hookline.worker.held import Held
 from hookline.worker.settings import WorkerSettings
@@ -49,12 +50,6 @@ class WorkStore(Protocol):
     def now(self) -> float: ...
 
 
-class Alone(Protocol):
-    """Runs one attempt in a process of its own; None when that process died of it."""
-
-    async def __call__(self, claim: Claim) -> Outcome | None: ...
-
-
 class Worker:
     """One process's share of the work."""
 
@@ -68,7 +63,6 @@ class Worker:
         settings: WorkerSettings | None = None,
         board: Board | None = None,
         alone: Alone | None = None,
-        crashed: Callable[[Claim], object] | None = None,
         jitter: Jitter = random.random,
     ) -> None:
         """``filters`` are the compiled ``when`` of routes and handlers, by route name. ``alone`` runs what was running
@@ -194,11 +188,41 @@ class Worker:
 
     def _start(self, claim: Claim, destination: Destination) -> None:
         held = self._hold(claim, destination)
+        if claim.crashes >= self.settings.crashes:
+            reason = f"the worker crashed {claim.crashes} times while it ran: it would take the next one with it"
+            self.end(held, Outcome(state=State.NEEDS_REVIEW, reason=reason))
+            return
         held.task = asyncio.create_task(self._attempt(held))
 
     async def _attempt(self, held: Held) -> None:
-        outcome = await self._try(held.claim, held.destination)
-        self.end(held, outcome)
+        if held.claim.crashes and self._alone is not None:
+            await self._attempt_alone(held, self._alone)
+        else:
+            self.end(held, await self._try(held.claim, held.destination))
+
+    async def _attempt_alone(self, held: Held, alone: Alone) -> None:
+        """It was running when a process crashed: try it where it can hurt nobody else."""
+        if self._board is not None:  # if this process crashes now, it was another's fault
+            self._board.clear(held.claim.delivery)
+        result = await alone(held.claim, held.destination.timeout)
+        if isinstance(result, Outcome):
+            self.end(held, result)
+        else:
+            self._crashed(held, result)
+
+    def _crashed(self, held: Held, crash: Crash) -> None:
+        if held.ended:
+            return
+        now, crashes = self._store.now(), held.claim.crashes + 1
+        if crashes >= self.settings.crashes:
+            decision = Decision(State.NEEDS_REVIEW, f"it crashed {crashes} times: {crash.how}")
+        else:
+            decision = Decision(State.PENDING, f"crashed: {crash.how}", now + 5.0 * 2**crashes)
+        outcome = Outcome(reason=crash.how, unknown=True)
+        log.error(
+            "a delivery crashed its process", destination=held.destination.name, id=held.claim.event.id, how=crash.how
+        )
+        self._queue(held, outcome, decision, now, counted=False, crashed=True)
 
     async def _try(self, claim: Claim, destination: Destination) -> Outcome:
         wanted = self._filters.get(claim.route)
@@ -265,7 +289,9 @@ class Worker:
             decision = Decision(State.PENDING, reason, due_at)
             self._queue(held, Outcome(reason=reason), decision, self._store.now(), counted=False)
 
-    def _queue(self, held: Held, outcome: Outcome, decision: Decision, now: float, *, counted: bool) -> None:
+    def _queue(
+        self, held: Held, outcome: Outcome, decision: Decision, now: float, *, counted: bool, crashed: bool = False
+    ) -> None:
         claim = held.claim
         held.ended = True
         self._running[claim.destination] -= 1
@@ -283,6 +309,7 @@ class Worker:
                 finished_at=now,
                 due_at=decision.due_at,
                 counted=counted,
+                crashed=crashed,
             )
         )
         self._done.set()
@@ -372,6 +399,19 @@ class Worker:
                 await self._until_idle()
         except TimeoutError:
             log.warning("not settled", count=len(self.held))
+
+    def interrupt_lost(self, held: Held) -> None:
+        """Somebody else has the lease: whatever this attempt still does is done twice, so let it do no more."""
+        log.warning("lease lost", destination=held.destination.name, id=held.claim.event.id)
+        if held.task is not None and held.destination.interruptible and not held.ended:
+            held.task.cancel()
+            self.hand_back(held, "lease lost", self._store.now())  # refused by the store; clears our books
+
+    def leave(self) -> None:
+        """An orderly end of the process: nothing here crashed."""
+        if self._board is not None:
+            self._board.close()
+            self._board = None
 
     def interrupt(self, held: Held, reason: str) -> None:
         """Hand back an attempt that had begun. Whether it had its effect nobody knows: who said ``hold`` gets to look.

@@ -43,6 +43,7 @@ def _decided(entry: Settlement, now: float) -> Row:
         now,
         int(entry.counted),
         entry.outcome.code,
+        int(entry.crashed),
     )
 
 
