@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from hookline.errors import ConfigError
 
 _FIRST_SYSTEMD_FD = 3  # sd_listen_fds(3): descriptors are passed from number 3 on
+Socket = socket.socket
 BACKLOG = 4_096
 
 

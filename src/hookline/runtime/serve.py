@@ -13,7 +13,7 @@ import structlog
 from hookline import sockets as sock
 from hookline.config import Config
 from hookline.runtime import ingest, pages
-from hookline.runtime.start import load
+from hookline.runtime.start import config_options, load
 from hookline.store import open_store, path_of
 from hookline.store.sqlite.turnstile import holder
 from hookline.supervisor import Role, Supervisor, this_hookline
@@ -59,7 +59,7 @@ async def publish(paths: Sequence[str], app: str | None) -> bool:
     if app is None:
         return True
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "hookline.app.publish", app, "--only", *_options(paths)
+        sys.executable, "-m", "hookline.app.publish", app, "--only", *config_options(paths)
     )
     return await process.wait() == 0
 
@@ -72,7 +72,7 @@ def _roles(
     public: socket.socket,
     admin: socket.socket,
 ) -> list[Role]:
-    options, named = _options(paths), (app,) if app else ()
+    options, named = config_options(paths), (app,) if app else ()
     stop = config.server.drain + 5
     workers = [
         Role(name=f"worker-{n + 1}", argv=this_hookline("worker", *named, *options), stop_seconds=stop, stage=1)
@@ -88,10 +88,6 @@ def _roles(
         *workers,
         Role(name="admin", argv=this_hookline("admin", *options), fds=(admin.fileno(),), stop_seconds=10, stage=2),
     ]
-
-
-def _options(paths: Sequence[str]) -> tuple[str, ...]:
-    return tuple(part for path in paths for part in ("--config", os.path.abspath(path)))
 
 
 def _stuck(config: Config) -> Callable[[], int | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -24,6 +25,11 @@ def load(paths: Sequence[str], flags: Mapping[str, object], *, strict: bool = Fa
         if refused or problem.level != "warning":
             complain(str(problem))
     return None if refused else config
+
+
+def config_options(paths: Sequence[str]) -> tuple[str, ...]:
+    """The ``--config`` options that give a child the same files, wherever it runs."""
+    return tuple(part for path in paths for part in ("--config", os.path.abspath(path)))
 
 
 def complain(text: str) -> None:

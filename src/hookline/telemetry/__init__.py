@@ -15,9 +15,9 @@ from hookline.model import Claim, Outcome, State
 from hookline.retry import Decision
 from hookline.telemetry.counters import Counters
 from hookline.telemetry.lines import Lines, Value
-from hookline.telemetry.logs import configure, keep_secret
+from hookline.telemetry.logs import configure, keep_secret, scrub
 
-__all__ = ["attempted", "configure", "counters", "flush", "keep_secret", "quiet", "requested"]
+__all__ = ["attempted", "configure", "counters", "flush", "keep_secret", "quiet", "requested", "scrub"]
 
 counters = Counters()
 """Of this process."""

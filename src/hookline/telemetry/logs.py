@@ -65,8 +65,8 @@ def render(at: float, level: str, line: Mapping[str, Any]) -> str:
     if _as_json:
         stamp = moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
         full = {"time": stamp, "level": level, **_context, **{k: _plain(v) for k, v in line.items() if _said(v)}}
-        return _mask(safe_json(full)) + "\n"
-    return _mask(_short(moment, level, line)) + "\n"
+        return scrub(safe_json(full)) + "\n"
+    return scrub(_short(moment, level, line)) + "\n"
 
 
 def _short(moment: dt.datetime, level: str, line: Mapping[str, Any]) -> str:
@@ -99,7 +99,8 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def _mask(line: str) -> str:
+def scrub(line: str) -> str:
+    """A text with every secret that this process knows of masked."""
     for secret in _secrets:
         if secret in line:
             line = line.replace(secret, "***")

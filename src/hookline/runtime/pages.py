@@ -1,0 +1,43 @@
+"""The admin process: API, metrics and pages behind the admin door."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from hookline import admin
+from hookline import sockets as sock
+from hookline.config import Config
+from hookline.runtime.ingest import reread
+from hookline.runtime.start import Life
+from hookline.runtime.start import run as run_loop
+from hookline.store import open_store
+from hookline.supervisor import say_ready
+
+FD = "HOOKLINE_ADMIN_FD"
+
+
+def run(config: Config, paths: Sequence[str], flags: Mapping[str, object]) -> int:
+    """Serve the admin door until SIGTERM."""
+    listening = sock.borrowed(FD) or sock.listen(config.server.admin, "server.admin")
+    return run_loop(lambda: _serve(config, paths, flags, [listening]))
+
+
+async def _serve(
+    config: Config, paths: Sequence[str], flags: Mapping[str, object], listening: list[sock.Socket]
+) -> int:
+    life = Life()
+    store = await open_store(config.server.store, role="admin")
+    await admin.first_token(store)
+    current = [config]
+    server = admin.server(admin.build(store, lambda: current[0]))
+    serving = asyncio.create_task(server.serve(sockets=listening))
+    say_ready()
+    while await life.pause(3_600):
+        if life.reloading.is_set():
+            life.reloading.clear()
+            current[0] = reread(current[0], paths, flags)
+    server.should_exit = True
+    await serving
+    await store.close()
+    return 0
