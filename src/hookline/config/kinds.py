@@ -25,7 +25,7 @@ _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])", re.ASCII)
 
 _SIZES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 _SIZES |= {"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40}
-_SIZE = re.compile(r"(\d{1,15})\s*([A-Za-z]*)", re.ASCII)
+_SIZE = re.compile(r"(\d{1,18})\s*([A-Za-z]*)", re.ASCII)
 _RATE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*/\s*([smhd])", re.ASCII)
 
 
@@ -45,7 +45,7 @@ def read_duration(value: object) -> float:
         seconds = float(value) if abs(value) <= FOREVER else math.inf
     elif isinstance(value, str) and _DURATION.fullmatch(value := value.strip()):
         seconds = sum(float(number) * _UNITS[unit] for number, unit in _DURATION_PART.findall(value))
-    if seconds is None or math.isnan(seconds) or seconds < 0:
+    if seconds is None or seconds < 0:
         raise ValueError('is no duration: write "500ms", "30s", "5m", "2h", "30d" or a number of seconds')
     if seconds > FOREVER:
         raise ValueError("is longer than a hundred years")
@@ -82,11 +82,10 @@ def read_size(value: object) -> int:
 
 
 def show_size(size: int) -> str:
-    for unit in ("GiB", "MiB", "KiB", "GB", "MB", "KB"):
-        factor = _SIZES[unit.lower()]
-        if size >= factor and size % factor == 0:
-            return f"{size // factor}{unit}"
-    return f"{size}B"
+    """67108864 → ``"64MiB"``: the unit that leaves the smallest whole number."""
+    units = {unit: _SIZES[unit.lower()] for unit in ("B", "KB", "KiB", "MB", "MiB", "GB", "GiB")}
+    count, unit = min((size // factor, unit) for unit, factor in units.items() if size % factor == 0)
+    return f"{count}{unit}" if size else "0B"
 
 
 def read_rate(value: object) -> float:

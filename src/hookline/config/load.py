@@ -348,8 +348,8 @@ class _Reading:
     # -- saying so ---------------------------------------------------------------------------------------------------
 
     def _wrong(self, keys: Keys, trouble: str) -> None:
-        """A problem whose cure stands after the last colon and space of its text."""
-        what, _, cure = trouble.partition(": ") if not is_reference(trouble) else (trouble, "", "")
+        """A problem whose cure stands behind the colon of a reader, or the dash of a ConfigError."""
+        what, _, cure = trouble.partition(" — " if is_reference(trouble) else ": ")
         self._problem(keys, what, cure)
 
     def _unknown(self, keys: Keys, known: Sequence[str], what: str = "is no setting", name: str = "") -> None:

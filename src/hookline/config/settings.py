@@ -330,7 +330,7 @@ class Route(Table, frozen=True, kw_only=True):
 
 
 class Destination(Table, frozen=True, kw_only=True):
-    """Where events go: ``type`` and its own ``options`` beside what all have."""
+    """Where events go."""
 
     name: str
     type: Annotated[str, Setting(kinds.TEXT, "`http`, `slack`, `email`, `notify` or `command`.")]
@@ -351,7 +351,7 @@ class Destination(Table, frozen=True, kw_only=True):
 
 
 class Retry(Table, frozen=True, kw_only=True):
-    """``retry`` of a destination."""
+    """When a destination is tried again. `retry = "5s 5m 30m"` says the schedule alone."""
 
     schedule: Annotated[
         tuple[float, ...] | None,
