@@ -23,7 +23,7 @@ from hookline.ingest.entries import build, next_end
 from hookline.model import HandlerRoute
 from hookline.providers import Keys
 from hookline.routing import Router
-from hookline.runtime.start import Life
+from hookline.runtime.start import PUBLIC_FD, Life
 from hookline.runtime.start import run as run_loop
 from hookline.store import open_store
 from hookline.store.base import Store
@@ -31,7 +31,6 @@ from hookline.supervisor import say_ready
 
 log = structlog.get_logger("hookline.ingest")
 
-FD = "HOOKLINE_PUBLIC_FD"
 _LOOK = 1.0
 """Seconds between two looks at what the apps have published."""
 
@@ -40,7 +39,7 @@ def run(config: Config, paths: Sequence[str], flags: Mapping[str, object], app: 
     """Serve the public door until SIGTERM."""
     app = app or config.server.app
     app = app_name(app) if app else None
-    listening = [sock.borrowed(FD) or sock.listen(config.server.public, "server.public")]
+    listening = [sock.borrowed(PUBLIC_FD) or sock.listen(config.server.public, "server.public")]
     return run_loop(lambda: _serve(config, paths, flags, app, listening))
 
 

@@ -9,17 +9,15 @@ from hookline import admin
 from hookline import sockets as sock
 from hookline.config import Config
 from hookline.runtime.ingest import reread
-from hookline.runtime.start import Life
+from hookline.runtime.start import ADMIN_FD, Life
 from hookline.runtime.start import run as run_loop
 from hookline.store import open_store
 from hookline.supervisor import say_ready
 
-FD = "HOOKLINE_ADMIN_FD"
-
 
 def run(config: Config, paths: Sequence[str], flags: Mapping[str, object]) -> int:
     """Serve the admin door until SIGTERM."""
-    listening = sock.borrowed(FD) or sock.listen(config.server.admin, "server.admin")
+    listening = sock.borrowed(ADMIN_FD) or sock.listen(config.server.admin, "server.admin")
     return run_loop(lambda: _serve(config, paths, flags, [listening]))
 
 

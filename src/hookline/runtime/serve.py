@@ -12,8 +12,7 @@ import structlog
 
 from hookline import sockets as sock
 from hookline.config import Config
-from hookline.runtime import ingest, pages
-from hookline.runtime.start import config_options, load
+from hookline.runtime.start import ADMIN_FD, PUBLIC_FD, config_options, load
 from hookline.store import open_store, path_of
 from hookline.store.sqlite.turnstile import holder
 from hookline.supervisor import Role, Supervisor, this_hookline
@@ -31,8 +30,8 @@ def run(config: Config, paths: Sequence[str], flags: Mapping[str, object], app: 
     public = given.get("public") or sock.listen(config.server.public, "server.public")
     admin = given.get("admin") or sock.listen(config.server.admin, "server.admin")
     asyncio.run(_prepare(config))
-    os.environ[ingest.FD] = str(public.fileno())
-    os.environ[pages.FD] = str(admin.fileno())
+    os.environ[PUBLIC_FD] = str(public.fileno())
+    os.environ[ADMIN_FD] = str(admin.fileno())
     roles = _roles(config, paths, flags, app, public, admin)
 
     async def supervise() -> int:

@@ -14,6 +14,10 @@ from hookline.config import load as read
 from hookline.payload import visible
 from hookline.supervisor import follow_parent
 
+PUBLIC_FD = "HOOKLINE_PUBLIC_FD"
+ADMIN_FD = "HOOKLINE_ADMIN_FD"
+"""Under these names the parent lends its listening sockets."""
+
 
 def load(paths: Sequence[str], flags: Mapping[str, object], *, strict: bool = False) -> Config | None:
     """The configuration; or None when it cannot be used, with every problem on stderr. ``strict`` also wants every
