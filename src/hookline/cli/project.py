@@ -99,5 +99,5 @@ def check(app: str | None, no_secrets: bool) -> None:
     if bad:
         raise exits.Stop(exits.PROBLEMS, plural(len(bad), "problem"))
     where = ", ".join(config.files) or "no settings file: defaults and environment"
-    counts = [(config.sources, "source"), (config.destinations, "destination"), (config.routes, "route")]
-    output.chatter(f"ok: {where}: " + ", ".join(plural(len(found), noun) for found, noun in counts))
+    sizes = {"source": len(config.sources), "destination": len(config.destinations), "route": len(config.routes)}
+    output.chatter(f"ok: {where}: " + ", ".join(plural(count, noun) for noun, count in sizes.items()))
