@@ -16,6 +16,7 @@ _STRING = re.compile(
     re.DOTALL,
 )
 _PLAIN = re.compile(r"[^,\]}#\n]+")
+_DEEPEST = 64
 
 
 def lines_of(text: str) -> dict[Path, int]:
@@ -129,6 +130,8 @@ class _Scan:
             self._take(".")
 
     def _mark(self, path: Path, at: int) -> None:
+        if len(path) > _DEEPEST:
+            raise _Lost
         self.lines.setdefault(path, bisect_right(self._starts, at))
 
     def _peek(self, what: str | tuple[str, ...]) -> bool:
