@@ -8,7 +8,7 @@ import apsw
 import msgspec
 
 from hookline.model import Arrival, NewEvent, Origin, Receipt, RequestOutcome, State, Trigger
-from hookline.store.compress import Codec, pack_headers
+from hookline.store.compress import Codec, content
 from hookline.store.rollup import Rollup
 from hookline.store.sqlite.keys import KeyBook, Known, body_hash, key_hash, record
 from hookline.store.sqlite.order import Lines
@@ -40,8 +40,8 @@ class Packed(msgspec.Struct, frozen=True):
 
     arrival: Arrival
     dictionary: int
-    headers: bytes
-    body: bytes
+    content: bytes
+    """For a new event."""
     items: list[bytes | None]
     keys: list[bytes]
     bodies: list[bytes | None]
@@ -52,16 +52,15 @@ def pack(codec: Codec, arrival: Arrival) -> Packed | Exception:
     try:
         request, source = arrival.request, arrival.source
         own = [event.body for event in arrival.events if event.body is not None]
-        dictionary, parts = codec.pack(source, pack_headers(request.headers), request.body, *own)
-        rest = iter(parts[2:])
+        dictionary, parts = codec.pack(source, content(request.headers, request.body), *own)
+        rest = iter(parts[1:])
         for event in arrival.events:
             if len(event.digest) != 16:
                 raise ValueError(f"a digest has 16 bytes, not {len(event.digest)}")
         return Packed(
             arrival=arrival,
             dictionary=dictionary,
-            headers=parts[0],
-            body=parts[1],
+            content=parts[0],
             items=[next(rest) if event.body is not None else None for event in arrival.events],
             keys=[key_hash(source, event.key) for event in arrival.events],
             bodies=[body_hash(source, event.digest) if event.body_key else None for event in arrival.events],
@@ -133,9 +132,9 @@ class _Rows:
         self.requests.append(
             (
                 number,
-                text(arrival.source),
-                text(arrival.environment),
-                outcome.value,
+                arrival.source,
+                arrival.environment,
+                outcome,
                 request.received_at,
                 text(request.peer),
                 text(request.method),
@@ -147,11 +146,10 @@ class _Rows:
                 None,
                 entry.dictionary,
                 request.target,
-                entry.headers,
-                None if duplicate else entry.body,
+                None if duplicate else entry.content,
             )
         )
-        self.rollup.count("requests", arrival.source, "", outcome.value)
+        self.rollup.count("requests", arrival.source, "", outcome)
         woken: set[str] = set()
         for plan in new:
             woken |= self._add_event(entry, number, plan)
@@ -192,15 +190,15 @@ class _Rows:
             (
                 plan.id,
                 request,
-                text(arrival.source),
-                text(arrival.environment),
+                arrival.source,
+                arrival.environment,
                 text(event.type),
                 text(event.provider_id),
                 None if plan.key == event.provider_id else text(plan.key),
                 text(event.subject),
                 event.occurred_at,
                 arrival.request.received_at,
-                arrival.origin.value,
+                arrival.origin,
                 len(arrival.request.body if event.body is None else event.body),
                 text(plan.hold),
                 text(event.reason),
@@ -225,11 +223,11 @@ class _Rows:
                 (
                     number,
                     plan.id,
-                    text(delivery.destination),
-                    text(delivery.route),
-                    state.value,
+                    delivery.destination,
+                    delivery.route,
+                    state,
                     text(plan.hold),
-                    trigger.value,
+                    trigger,
                     now,
                     now,
                     now,
@@ -238,10 +236,10 @@ class _Rows:
                     int(head),
                 )
             )
-            self.rollup.moved(delivery.destination, None, state.value)
+            self.rollup.moved(delivery.destination, None, state)
 
     def _count(self, arrival: Arrival, event: NewEvent, state: State) -> None:
-        at_the_door = state.value if event.deliveries or state is State.NEEDS_REVIEW else State.IGNORED.value
+        at_the_door = state if event.deliveries or state is State.NEEDS_REVIEW else State.IGNORED
         self.rollup.count("events", arrival.source, "", at_the_door)
         if event.occurred_at is not None:
             self.rollup.took("lag", arrival.source, "", arrival.request.received_at - event.occurred_at)
@@ -278,7 +276,8 @@ class _New(msgspec.Struct, frozen=True):
 
 
 def text(value: str | None) -> str | None:
-    """What a text column can hold: no NUL (other programs stop reading there) and no lone surrogate."""
+    """What a text column can hold: no NUL (other programs stop reading there) and no lone surrogate. Names out of the
+    configuration need no such care."""
     if value is None or (value.isascii() and "\0" not in value):
         return value
     return value.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode("utf-8")

@@ -12,7 +12,7 @@ from hookline.ids import show
 from hookline.model import Claim, Event, Trigger
 from hookline.pacing import Limits, Pace
 from hookline.store.base import Want
-from hookline.store.compress import Codec, unpack_headers
+from hookline.store.compress import Codec
 from hookline.store.sqlite.tx import Row, Tx
 
 LAPSED = "lease ran out"
@@ -43,7 +43,7 @@ def claim(tx: Tx, worker: str, wants: Mapping[str, Want], lease_seconds: float, 
         if after is not pace:
             save_pace(tx, destination, after)
     for row in rows:
-        for number in (row[20], row[25]):
+        for number in (row[20], row[24]):
             if number is not None and not codec.knows(number):
                 learn_dictionary(tx, codec, number)
     return rows
@@ -147,8 +147,8 @@ def _claim(codec: Codec, row: Sequence[Any]) -> Claim:
         row[:11]
     )
     number, source, environment, type_, provider_id, subject, occurred_at, received_at, origin = row[11:20]
-    dictionary, method, target, headers, body, item_dictionary, item = row[20:]
-    raw = codec.unpack(dictionary, body) if body is not None else b""
+    dictionary, method, target, packed, item_dictionary, item = row[20:]
+    content = codec.content(dictionary, packed)
     shown = show("evt", number)
     event = Event(
         id=shown,
@@ -159,9 +159,9 @@ def _claim(codec: Codec, row: Sequence[Any]) -> Claim:
         subject=subject,
         occurred_at=occurred_at,
         received_at=received_at,
-        raw=raw,
-        item=codec.unpack(item_dictionary, item) if item is not None else raw,
-        headers=unpack_headers(codec.unpack(dictionary, headers)) if headers else [],
+        raw=content.body,
+        item=codec.unpack(item_dictionary, item) if item is not None else content.body,
+        headers=content.headers,
         method=method or "POST",
         target=target or b"",
         origin=origin,

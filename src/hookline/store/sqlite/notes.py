@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from hookline.store.base import RequestNote
-from hookline.store.compress import Codec, pack_headers
+from hookline.store.compress import Codec, content
 from hookline.store.rollup import Rollup
 from hookline.store.sqlite.accept import text
 from hookline.store.sqlite.requeue import save
@@ -54,7 +54,7 @@ def note(tx: Tx, notes: Sequence[RequestNote], codec: Codec, limits: NoteLimits)
     rows = []
     for number, entry in zip(ids, kept, strict=True):
         request = entry.request
-        dictionary, (headers, body) = codec.pack(entry.source or "", pack_headers(request.headers), request.body)
+        dictionary, [packed] = codec.pack(entry.source or "", content(request.headers, request.body))
         rows.append(
             (
                 number,
@@ -72,8 +72,7 @@ def note(tx: Tx, notes: Sequence[RequestNote], codec: Codec, limits: NoteLimits)
                 text(entry.hint) or None,
                 dictionary,
                 request.target,
-                headers,
-                body,
+                packed,
             )
         )
     if rows:

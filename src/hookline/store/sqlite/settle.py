@@ -37,7 +37,7 @@ def _decided(entry: Settlement, now: float) -> Row:
     return (
         claim.delivery,
         claim.lease,
-        entry.state.value,
+        entry.state,
         text(entry.reason),
         entry.due_at if entry.state is PENDING else None,
         now,
@@ -55,11 +55,11 @@ def _attempt(entry: Settlement, number: int) -> Row:
         claim.attempt,
         int(entry.counted),
         claim.event_number,
-        claim.trigger.value,
+        claim.trigger,
         "",
         entry.started_at,
         entry.finished_at,
-        entry.state.value,
+        entry.state,
         text(entry.reason),
         outcome.code,
         int(outcome.unknown),
@@ -77,7 +77,7 @@ def _add_to_events(tx: Tx, owned: Sequence[Settlement]) -> None:
             event = entry.claim.event_number
             row = sums.setdefault(event, [event, 0, 0, 0, 0, 0, 0])
             row[_PLACE["pending"]] -= 1
-            row[_PLACE[entry.state.value]] += 1
+            row[_PLACE[entry.state]] += 1
     if sums:
         tx.bulk("settle_events", [sums[event] for event in sorted(sums)])
 
@@ -116,7 +116,7 @@ def _count(tx: Tx, owned: Sequence[Settlement]) -> None:
     rollup = Rollup(tx.now)
     for entry in owned:
         claim, event = entry.claim, entry.claim.event
-        state = entry.state.value
+        state = entry.state
         rollup.moved(claim.destination, "pending", state)
         if not entry.counted:
             continue

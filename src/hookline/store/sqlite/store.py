@@ -21,6 +21,7 @@ from hookline.store.clock import BootClock, Clock, boot_id, boot_seconds
 from hookline.store.compress import Codec
 from hookline.store.sqlite import apps
 from hookline.store.sqlite.accept import accept, pack
+from hookline.store.sqlite.checkpoint import Checkpointer
 from hookline.store.sqlite.claim import bury, claim, next_due, renew, unpack
 from hookline.store.sqlite.connect import connect, connect_reader, explain
 from hookline.store.sqlite.keys import KeyBook
@@ -60,6 +61,7 @@ class SqliteStore:
         self._book = KeyBook()
         self._note_limits = NoteLimits()
         self._renewer: Renewer | None = None
+        self._checkpointer = Checkpointer(path) if role != "cli" else None
         self._closed = False
 
     @classmethod
@@ -101,6 +103,8 @@ class SqliteStore:
         self._readers.shutdown(wait=True)
         for connection in self._reader_connections:
             connection.close()
+        if self._checkpointer is not None:
+            await asyncio.to_thread(self._checkpointer.close)
         if self._renewer is not None:
             self._renewer.close()
         self.wake.close()

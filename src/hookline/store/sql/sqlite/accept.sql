@@ -3,8 +3,8 @@
 -- name: insert_requests
 insert into requests (
   id, source, environment, outcome, received_at, peer, method, secret, size, event, status, reason, hint, dictionary,
-  target, headers, body
-) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  target, content
+) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: insert_events
 insert into events (

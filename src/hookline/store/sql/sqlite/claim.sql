@@ -40,7 +40,7 @@ select
   d.id, d.lease, d.destination, d.route, d.attempts, d.trigger, d.first_due_at, d.crashes, d.ordering_key,
   d.superseded, d.replays,
   e.id, e.source, e.environment, e.type, e.provider_id, e.subject, e.occurred_at, e.received_at, e.origin,
-  r.dictionary, r.method, r.target, r.headers, r.body, i.dictionary, i.body
+  r.dictionary, r.method, r.target, r.content, i.dictionary, i.body
 from taken
 cross join deliveries d on d.id = taken.id
 join events e on e.id = d.event

@@ -1,7 +1,7 @@
 -- The bounded log of requests that became no event.
 
 -- name: logged_of
-select count(*), coalesce(sum(length(body) + length(headers)), 0) from requests
+select count(*), coalesce(sum(length(content)), 0) from requests
 where source is :source and outcome in ('rejected', 'challenge')
 
 -- name: drop_oldest_logged

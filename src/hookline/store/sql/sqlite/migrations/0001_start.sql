@@ -10,7 +10,7 @@ create table meta (
   value  text not null
 ) strict, without rowid;
 
--- What arrived. Accepted ones carry the bytes of their events; a duplicate has no body (its event has it); the others
+-- What arrived. Accepted ones carry the bytes of their events; a duplicate's are left out; the others
 -- are the bounded log of what was rejected or answered at the door. Never updated.
 create table requests (
   id           integer primary key,
@@ -26,10 +26,9 @@ create table requests (
   status       integer,                    -- of a rejected request or challenge: what we answered,
   reason       text,                       -- why,
   hint         text,                       -- and what may help
-  dictionary   integer not null,           -- 0: compressed without one; headers and body alike
+  dictionary   integer not null,           -- 0: compressed without one
   target       blob not null,              -- raw
-  headers      blob not null,              -- compressed; see compress.pack_headers
-  body         blob                        -- compressed
+  content      blob                        -- headers and body, compressed; null once erased. See compress.Content
 ) strict;
 create index requests_logged on requests (source, id) where outcome <> 'accepted';
 
