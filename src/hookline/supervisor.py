@@ -86,7 +86,7 @@ class Child:
         if said:
             self.was_ready = True
             self.ready.set()
-            log.info("ready", role=self.role.name, seconds=round(time.monotonic() - self.started_at, 2))
+            log.info("ready", process=self.role.name, seconds=round(time.monotonic() - self.started_at, 2))
 
     def signal(self, number: int) -> None:
         if self.process is not None and self.process.returncode is None:
@@ -149,14 +149,14 @@ class Supervisor:
             if self._stopping.is_set():
                 return
             if code == BAD_CONFIG and not child.was_ready:
-                log.error("cannot start", role=child.role.name, cure="`hookline check` lists what is wrong")
+                log.error("cannot start", process=child.role.name, cure="`hookline check` lists what is wrong")
                 self._exit_code = BAD_CONFIG
                 self._stopping.set()
                 return
             steady = time.monotonic() - child.started_at > _STEADY_AFTER
             child.failures = 0 if code == REPLACE_ME else 1 if steady else child.failures + 1
             pause = pause_before_restart(child.failures)
-            log.warning("died", role=child.role.name, code=code, again_in=pause)
+            log.warning("died", process=child.role.name, code=code, again_in=pause)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause or 0.001)
 
@@ -168,7 +168,7 @@ class Supervisor:
         try:
             await asyncio.wait_for(process.wait(), child.role.stop_seconds)
         except TimeoutError:
-            log.error("killed: did not stop in time", role=child.role.name, seconds=child.role.stop_seconds)
+            log.error("killed: did not stop in time", process=child.role.name, seconds=child.role.stop_seconds)
             child.signal(signal.SIGKILL)
             await process.wait()
 
@@ -185,7 +185,7 @@ class Supervisor:
             pid = stuck()
             for child in self.children:
                 if pid is not None and child.process is not None and child.process.pid == pid:
-                    log.error("killed: held the store's write lock for too long", role=child.role.name, pid=pid)
+                    log.error("killed: held the store's write lock for too long", process=child.role.name, pid=pid)
                     child.signal(signal.SIGKILL)
 
 
