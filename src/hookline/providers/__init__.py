@@ -20,6 +20,7 @@ from hookline.providers.facts import CLOCK_REASONS
 from hookline.providers.fields import check_path
 from hookline.providers.handshakes import Learned
 from hookline.providers.keys import Keys
+from hookline.providers.practice import Practice, practice
 from hookline.providers.schemes.base import Binding
 from hookline.providers.table import PROVIDERS
 
@@ -28,10 +29,12 @@ __all__ = [
     "PROVIDERS",
     "Keys",
     "Learned",
+    "Practice",
     "Provider",
     "Signed",
     "Verifier",
     "bind",
+    "practice",
     "verify",
 ]
 

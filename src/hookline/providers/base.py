@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from typing import Any
 
 import msgspec
@@ -199,13 +199,11 @@ class Verifier:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 pass
             else:
-                digest = blake2b(digest_size=16)
-                for name, raw in fields.items():
-                    if name not in self._volatile:
-                        digest.update(name.encode())
-                        digest.update(raw)
-                return digest.digest()
-        return blake2b(event.body, digest_size=16).digest()
+                kept = [
+                    part for name, raw in fields.items() if name not in self._volatile for part in (name.encode(), raw)
+                ]
+                return sha256(b"\0".join(kept)).digest()[:16]
+        return sha256(event.body).digest()[:16]  # with the processor's help half the time that BLAKE2 takes
 
     def sign(
         self,

@@ -210,7 +210,7 @@ def graph(facts: Facts, verifier: Verifier) -> Reply | None:
 def asana(facts: Facts, verifier: Verifier) -> Reply | None:
     """The secret comes with the first request, and only while somebody is waiting for it."""
     secret = facts.request.header(b"x-hook-secret")
-    if secret is None:
+    if secret is None or b"x-hook-signature" in facts.found:
         return None
     _expected(verifier, facts.now)
     if not re.fullmatch(rb"[A-Za-z0-9_-]{16,256}", secret):
@@ -220,7 +220,7 @@ def asana(facts: Facts, verifier: Verifier) -> Reply | None:
 
 def notion(facts: Facts, verifier: Verifier) -> Reply | None:
     """The token that will sign, unsigned itself: kept for the operator, who pastes it into Notion."""
-    if b"verification_token" not in facts.body[:64]:
+    if b"x-notion-signature" in facts.found or b"verification_token" not in facts.body[:64]:
         return None
     value = facts.json
     if not isinstance(value, dict) or set(value) != {"verification_token"}:

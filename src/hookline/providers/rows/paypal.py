@@ -18,8 +18,9 @@ from hookline.providers.schemes.publickey import PrivateKey, make, read_key, str
 _CERTIFICATE = re.compile(
     rb"https://api(-m)?(\.sandbox)?\.paypal\.com/v1/notifications/certs/[A-Za-z0-9_-]{1,128}"
 ).fullmatch
+TEST_CERTIFICATE = "https://api.paypal.com/v1/notifications/certs/test"
 _STAMP = Stamp(unit="iso")
-_ID = re.compile(rb"[A-Za-z0-9-]{1,128}").fullmatch
+_ID = re.compile(rb"[A-Za-z0-9_-]{1,128}").fullmatch
 
 
 class PayPal(msgspec.Struct, frozen=True):
@@ -81,7 +82,7 @@ class PayPalCheck:
         transmission, time = (draft.id or "test").encode(), _STAMP.write(draft.now).encode()
         draft.set("PAYPAL-TRANSMISSION-ID", transmission)
         draft.set("PAYPAL-TRANSMISSION-TIME", time)
-        draft.set("PAYPAL-CERT-URL", "https://api.paypal.com/v1/notifications/certs/test")
+        draft.set("PAYPAL-CERT-URL", TEST_CERTIFICATE)
         draft.set("PAYPAL-AUTH-ALGO", "SHA256withRSA")
         signature = make(self.private, self._text(transmission, time, draft.body))
         draft.set("PAYPAL-TRANSMISSION-SIG", binascii.b2a_base64(signature, newline=False))

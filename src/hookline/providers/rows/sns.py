@@ -25,7 +25,7 @@ _SIGNED = {
     "UnsubscribeConfirmation": _CONFIRMATION,
 }
 _DIGESTS = {"1": SHA1, "2": SHA256}
-_TEST_CERTIFICATE = "https://sns.us-east-1.amazonaws.com/test.pem"
+TEST_CERTIFICATE = "https://sns.us-east-1.amazonaws.com/test.pem"
 
 
 class Sns(msgspec.Struct, frozen=True):
@@ -86,7 +86,7 @@ class SnsCheck:
         value = parse(draft.body)
         if not isinstance(value, dict):
             raise ConfigError(f"{self.where}: an SNS message is a JSON object")
-        value |= {"TopicArn": self.topics[0], "SignatureVersion": "2", "SigningCertURL": _TEST_CERTIFICATE}
+        value |= {"TopicArn": self.topics[0], "SignatureVersion": "2", "SigningCertURL": TEST_CERTIFICATE}
         signature = make(self.private, signed_text(value), SHA256())
         value["Signature"] = binascii.b2a_base64(signature, newline=False).decode()
         draft.body = msgspec.json.encode(value)

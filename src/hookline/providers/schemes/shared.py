@@ -121,7 +121,7 @@ class AuthorizationCheck:
             raise Rejected(MISSING)
         scheme, space, credentials = given.partition(b" ")
         if space and scheme.lower() in (b"basic", b"bearer"):  # the scheme's case is free, what follows is not
-            given = scheme.lower() + b" " + credentials.strip()
+            given = scheme.lower() + b" " + credentials
         return Match(compare(self.expected, given))
 
     def sign(self, draft: Draft) -> None:
