@@ -193,7 +193,7 @@ class Destination(Object, kw_only=True):
     type: Annotated[str, Meta(description="`python`, `http`, `slack`, `email`, `notify` or `command`.")]
     state: Annotated[str, Meta(description="`open`, `paused` or `broken` (its breaker is open).")] = "open"
     reason: str | None = None
-    deliveries: Counts = Counts()
+    deliveries: Counts = msgspec.field(default_factory=Counts)
     oldest_pending_at: Moment | None = None
     workers: Annotated[int, Meta(description="How many workers take its deliveries.")] = 0
 
