@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 
 from hookline.door.limits import Limits
 from hookline.ingest.replies import plain
 from hookline.model import Headers, Reply
 
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
-_LENGTH = re.compile(rb"[0-9]{1,18}")
+_LONGEST_LENGTH = 18
+"""Digits."""
 
 SINGLE = frozenset(
     {
@@ -71,7 +73,7 @@ def check_head(target: bytes, names: Mapping[bytes, bytes], http_1_1: bool) -> i
     if host is None:
         if http_1_1:
             raise fault(400, "no host")
-    elif _HOST.fullmatch(host) is None:
+    elif not _is_host(host):
         raise fault(400, "bad host")
     expect = names.get(b"expect")
     if expect is not None and expect.lower() != b"100-continue":
@@ -86,9 +88,14 @@ def check_head(target: bytes, names: Mapping[bytes, bytes], http_1_1: bool) -> i
         return None
     if length is None:
         return 0
-    if _LENGTH.fullmatch(length) is None:
+    if not length.isdigit() or len(length) > _LONGEST_LENGTH:
         raise fault(400, "bad content-length")
     return int(length)
+
+
+@lru_cache(maxsize=256)
+def _is_host(text: bytes) -> bool:
+    return _HOST.fullmatch(text) is not None
 
 
 def check_single(headers: Headers, single: frozenset[bytes]) -> None:

@@ -15,6 +15,7 @@ import msgspec
 from hookline.model import Request
 
 MASK = b"***"
+_PREFIXES = (b"whsec_", b"whpk_", b"whsk_")
 _SHORTEST = 8
 """Shorter secrets would be found in ordinary text."""
 
@@ -25,23 +26,23 @@ class Needles:
     def __init__(self, secrets: Sequence[str]) -> None:
         found: dict[bytes, None] = {}
         for secret in secrets:
-            for raw in _raw_forms(secret):
-                if len(raw) >= _SHORTEST:
-                    for spelling in (
-                        raw,
-                        base64.b64encode(raw).rstrip(b"="),
-                        base64.urlsafe_b64encode(raw).rstrip(b"="),
-                        raw.hex().encode(),
-                        raw.hex().upper().encode(),
-                    ):
-                        found[spelling] = None
-        self._needles = tuple(found)
+            text = secret.strip().encode("utf-8", "surrogatepass")
+            spellings = [text, base64.b64encode(text).rstrip(b"="), base64.urlsafe_b64encode(text).rstrip(b"=")]
+            spellings.append(text.hex().encode())
+            if text.startswith(_PREFIXES):
+                spellings[0] = text.rpartition(b"_")[2]  # with or without its prefix
+                spellings.append(_decoded(spellings[0]).hex().encode())
+            found |= dict.fromkeys(spellings)
+        self._needles = tuple(needle for needle in found if len(needle) >= _SHORTEST)
 
     def within(self, request: Request) -> bool:
         """Does the target, a header or the body carry one of them?"""
         rest = b"\n".join([request.target, *[value for _, value in request.headers]])
         body = request.body
-        return any(needle in body or needle in rest for needle in self._needles)
+        for needle in self._needles:  # noqa: SIM110  any() with a generator takes half as long again
+            if needle in body or needle in rest:
+                return True
+        return False
 
     def redact(self, request: Request) -> Request:
         """The request with every spelling masked."""
@@ -58,15 +59,9 @@ class Needles:
         return text
 
 
-def _raw_forms(secret: str) -> list[bytes]:
-    """The text itself, and the key within ``whsec_…`` and other base64."""
-    text = secret.strip().encode("utf-8", "surrogatepass")
-    forms = [text]
-    inner = text.rpartition(b"_")[2] if text.startswith((b"whsec_", b"v1_")) else b""
-    if inner:
-        forms.append(inner)
-        try:
-            forms.append(base64.b64decode(inner + b"=" * (-len(inner) % 4), validate=True))
-        except (binascii.Error, ValueError):
-            pass
-    return forms
+def _decoded(text: bytes) -> bytes:
+    """The key within base64, or nothing."""
+    try:
+        return base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return b""

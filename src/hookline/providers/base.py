@@ -199,10 +199,10 @@ class Verifier:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 pass
             else:
-                kept = [
-                    part for name, raw in fields.items() if name not in self._volatile for part in (name.encode(), raw)
-                ]
-                return sha256(b"\0".join(kept)).digest()[:16]
+                for name in self._volatile:
+                    fields.pop(name, None)
+                names = "\0".join(fields).encode()
+                return sha256(b"\0".join([names, *fields.values()])).digest()[:16]
         return sha256(event.body).digest()[:16]  # with the processor's help half the time that BLAKE2 takes
 
     def sign(
