@@ -156,8 +156,10 @@ def _checked(
 ) -> Handler:
     if not isinstance(source, str) or not source:
         raise ConfigError('write @hooks.on("github", "push"): a source first, then types')
-    if bad := next((item for item in types if not isinstance(item, str) or not item), None):
-        raise ConfigError(f'types are texts, one after the other, not {kinds.described(bad)}: "push", "issues"')
+    if bad := [item for item in types if not isinstance(item, str) or not item]:
+        raise ConfigError(
+            f'types are texts, one after the other: "push", "issues"; one here is {kinds.described(bad[0])}'
+        )
     if transaction is not None:
         raise ConfigError(
             "transaction= is not available yet — leave it out, and write idempotently by event.idempotency_key"

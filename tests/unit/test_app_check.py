@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from hookline import Event, Hookline
+from hookline.app.check import check
+from hookline.config import Problem
+
+SECRET = "a-secret-of-decent-length"
+NOW = 1_800_000_000.0
+
+GITHUB = """\
+    [sources.github]
+    provider = "github"
+    secrets = ["env:SECRET"]
+
+    [[routes]]
+    from = "github"
+    to = ["deploy"]
+
+    [destinations.deploy]
+    type = "http"
+    url = "https://ci.example.com"
+"""
+
+
+def problems(
+    folder: Path, text: str, *, env: dict[str, str] | None = None, app: Hookline | None = None, secrets: bool = True
+) -> list[Problem]:
+    file = folder / "hookline.toml"
+    file.write_text(dedent(text))
+    return check([file], {"SECRET": SECRET} if env is None else env, now=NOW, app=app, secrets=secrets)[1]
+
+
+def keys(found: list[Problem]) -> list[tuple[str, str]]:
+    return [(problem.level, problem.key) for problem in found]
+
+
+async def sent(event: Event) -> None: ...
+
+
+def test_nothing_is_wrong_with_what_works(tmp_path: Path) -> None:
+    assert problems(tmp_path, GITHUB) == []
+
+
+def test_a_provider_that_nobody_knows_is_guessed_at(tmp_path: Path) -> None:
+    [problem] = problems(tmp_path, GITHUB.replace('"github"\n    secrets', '"gihub"\n    secrets'))
+    assert (problem.level, problem.key, problem.place[-2:]) == ("error", "sources.github.provider", ":2")
+    assert "github" in problem.cure
+
+
+def test_a_key_that_the_provider_does_not_know_is_a_problem(tmp_path: Path) -> None:
+    [problem] = problems(tmp_path, GITHUB.replace("secrets =", "colour = 'blue'\n    secrets ="))
+    assert (problem.level, problem.key, problem.place[-2:]) == ("error", "sources.github.colour", ":3")
+
+
+def test_reading_and_checking_tell_all_they_find(tmp_path: Path) -> None:
+    text = GITHUB.replace('["deploy"]', '["nowhere"]').replace("secrets =", "colour = 'blue'\n    secrets =")
+    assert keys(problems(tmp_path, text, env={})) == [
+        ("secret", "sources.github.secrets[0]"),
+        ("error", "routes[0].to[0]"),
+    ]
+
+
+def test_every_missing_secret_is_named(tmp_path: Path) -> None:
+    text = GITHUB.replace('["env:SECRET"]', '["env:A", "env:B", { ref = "env:C", until = 2020-01-01 }]')
+    assert keys(problems(tmp_path, text)) == [
+        ("secret", "sources.github.secrets[0]"),
+        ("secret", "sources.github.secrets[1]"),
+    ]
+
+
+def test_without_secrets_only_they_go_unchecked(tmp_path: Path) -> None:
+    text = GITHUB.replace("secrets =", "colour = 'blue'\n    secrets =")
+    assert keys(problems(tmp_path, GITHUB, env={}, secrets=False)) == []
+    assert keys(problems(tmp_path, text, env={}, secrets=False)) == [("error", "sources.github.colour")]
+
+
+@pytest.mark.parametrize(
+    ("secret", "level", "word"),
+    [
+        ("short", "warning", "only 5 characters"),
+        (f" {SECRET}", "warning", "white space"),
+        (f'"{SECRET}"', "warning", "quotes"),
+        ("changeme", "secret", "placeholder"),
+        ("", "secret", "empty"),
+    ],
+)
+def test_a_secret_that_is_not_worth_its_name_is_told_without_showing_it(
+    tmp_path: Path, secret: str, level: str, word: str
+) -> None:
+    [problem] = problems(tmp_path, GITHUB, env={"SECRET": secret})
+    assert keys([problem]) == [(level, "sources.github.secrets[0]")]
+    assert word in problem.what
+    assert not secret.strip() or secret not in str(problem)
+
+
+def test_a_secret_in_the_file_and_an_ended_one_are_warnings(tmp_path: Path) -> None:
+    text = GITHUB.replace('["env:SECRET"]', f'["{SECRET}", {{ ref = "env:OLD", until = 2020-01-01 }}]')
+    assert keys(problems(tmp_path, text)) == [
+        ("warning", "sources.github.secrets[0]"),
+        ("warning", "sources.github.secrets[1]"),
+    ]
+
+
+def test_a_source_that_nobody_listens_to_is_a_warning(tmp_path: Path) -> None:
+    text = GITHUB.replace('from = "github"', 'from = "git*"\n    environment = "test"')
+    [problem] = problems(tmp_path, text)
+    assert keys([problem]) == [("warning", "sources.github")]
+    assert "in its environment, production" in problem.what
+
+
+def test_an_app_listens_too(tmp_path: Path) -> None:
+    text = '[sources.github]\nprovider = "github"\nsecrets = ["env:SECRET"]\n'
+    hooks = Hookline()
+    hooks.on("github", "push")(sent)
+    assert keys(problems(tmp_path, text)) == [("warning", "sources.github")]
+    assert problems(tmp_path, text, app=hooks) == []
+    assert problems(tmp_path, '[server]\napp = "shop:hooks"\n' + text) == []
+
+
+def test_a_handler_for_a_source_that_is_not_there_names_its_line(tmp_path: Path) -> None:
+    hooks = Hookline()
+    hooks.on("gihub", "push", name="push")(sent)
+    [problem] = problems(tmp_path, GITHUB, app=hooks)
+    assert str(problem).endswith(': handler push: there is no source "gihub" — did you mean "github"?')
+    assert problem.place.startswith("tests/unit/test_app_check.py:")
+
+
+def test_a_handler_cannot_have_the_name_of_a_destination(tmp_path: Path) -> None:
+    hooks = Hookline()
+    hooks.on("github", name="deploy")(sent)
+    assert keys(problems(tmp_path, GITHUB, app=hooks)) == [("error", "destinations.deploy")]
+
+
+def test_a_filter_that_cannot_be_compiled_has_its_line(tmp_path: Path) -> None:
+    text = GITHUB.replace('to = ["deploy"]', 'to = ["deploy"]\n    when = { body.a = { "$bigger" = 1 } }')
+    [problem] = problems(tmp_path, text)
+    assert (problem.key, problem.place[-2:]) == ("routes[0].when", ":8")
+
+
+def test_answers_that_decide_are_advised_against(tmp_path: Path) -> None:
+    hooks = Hookline()
+    hooks.on("stripe", "issuing_authorization.*")(sent)
+    text = '[sources.stripe]\nprovider = "stripe"\nsecrets = ["env:SECRET"]\n'
+    [problem] = problems(tmp_path, text, app=hooks)
+    assert problem.level == "warning"
+    assert "issuing_authorization.request" in problem.what
+
+
+def test_https_that_nobody_can_prove_refuses_everybody(tmp_path: Path) -> None:
+    text = "[server]\nrequire_https = true\n" + dedent(GITHUB)
+    assert keys(problems(tmp_path, text)) == [("error", "server.require_https")]
+    assert problems(tmp_path, text.replace("true", 'true\ntrusted_proxies = ["10.0.0.0/8"]')) == []
