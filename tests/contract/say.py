@@ -9,6 +9,7 @@ from hookline.model import Arrival, Claim, NewDelivery, NewEvent, Outcome, Reque
 from hookline.store.base import Want
 from hookline.store.sqlite.store import SqliteStore
 
+NOW = 1_800_000_000.0
 WANT = Want(slots=100)
 
 
@@ -18,10 +19,12 @@ def event(key: str, body: bytes = b"{}", to: tuple[str, ...] = ("app.paid",), **
     return NewEvent(key=key, digest=hashlib.md5(body).digest(), type=more.pop("type", "push"), **more)
 
 
-def arrival(*events: NewEvent, body: bytes = b"{}", source: str = "github", at: float = 1_800_000_000.0, **more: Any) -> Arrival:
+def arrival(
+    *events: NewEvent, body: bytes = b"{}", source: str = "github", at: float = 1_800_000_000.0, **more: Any
+) -> Arrival:
     headers = [(b"Content-Type", b"application/json"), (b"X-Twice", b"1"), (b"x-twice", b"2")]
     request = Request(
-        method="POST", target=b"/webhooks/x?a=%00", headers=headers, body=body, received_at=at, peer="192.0.2.1"
+        method="POST", target=b"/webhooks/x?a=%00", headers=headers, body=body, received_at=NOW, peer="192.0.2.1"
     )
     return Arrival(source=source, environment="production", request=request, events=list(events), **more)
 
@@ -31,11 +34,13 @@ async def accept_one(store: SqliteStore, key: str, body: bytes = b"{}", **more: 
     return receipt
 
 
-async def claim(store: SqliteStore, *names: str, seconds: float = 60, want: Want = WANT, worker: str = "w1") -> list[Claim]:
+async def claim(
+    store: SqliteStore, *names: str, seconds: float = 60, want: Want = WANT, worker: str = "w1"
+) -> list[Claim]:
     return await store.claim(worker, dict.fromkeys(names or ("app.paid",), want), seconds)
 
 
-def settled(claim: Claim, state: State = State.SUCCEEDED, at: float = 1_800_000_000.0, **more: Any) -> Settlement:
+def settled(claim: Claim, state: State = State.SUCCEEDED, at: float = NOW, **more: Any) -> Settlement:
     outcome = more.pop("outcome", Outcome(state=None if state is State.PENDING else state))
     return Settlement(
         claim=claim,

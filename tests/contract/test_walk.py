@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from contract.say import accept_one, claim, counts, settled
 from hookline.model import RequestOutcome, State
 from hookline.store.clock import FakeClock
 from hookline.store.sqlite.store import SqliteStore
-from contract.say import accept_one, claim, counts, settled
 
 
 async def test_an_accepted_event_is_claimed_with_its_exact_bytes(store: SqliteStore) -> None:

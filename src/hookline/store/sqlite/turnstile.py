@@ -11,6 +11,8 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -46,6 +48,21 @@ class Turnstile:
     def close(self) -> None:
         os.close(self._next)
         os.close(self._write)
+
+
+@contextmanager
+def only_one(store: Path, job: str) -> Iterator[bool]:
+    """True for one caller at a time on this machine; the others are told at once that somebody is at it."""
+    lock = _open(store.with_name(f"{store.name}-{job}"))
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(lock)
 
 
 def holder(store: Path) -> tuple[int, float] | None:

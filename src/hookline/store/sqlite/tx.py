@@ -6,14 +6,24 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import apsw
 
 from hookline.ids import IdMaker
 from hookline.store.sqlite.queries import queries
 
+T = TypeVar("T")
 Row = tuple[Any, ...]
+
+
+class Transactions(Protocol):
+    """Whoever runs functions in transactions: the store, as its own rooms see it."""
+
+    async def write(self, act: Callable[..., T], *values: Any) -> T: ...
+
+    async def read(self, act: Callable[..., T], *values: Any) -> T: ...
+
 
 _STEPS = (32, 8, 1)
 """Sizes in which :meth:`Tx.bulk` hands rows over: few different texts, so that all stay prepared."""
