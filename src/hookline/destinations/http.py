@@ -13,16 +13,19 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from hookline import ids
-from hookline.destinations.client import Answer, CallFailed, Client, late
-from hookline.destinations.netguard import Blocked, Target, read_url
+from hookline.destinations.client import Answer, CallFailed, Client
+from hookline.destinations.netguard import Blocked, Target
 from hookline.errors import ConfigError
 from hookline.model import Claim, Event, Headers, Outcome, State
 from hookline.pacing import Limits
 from hookline.payload import clean
-from hookline.providers.base import Verifier
 from hookline.retry import Policy
+
+if TYPE_CHECKING:
+    from hookline.providers.base import Verifier
 
 PLACES = 20
 """How many requests a process has open to one endpoint, where nobody said."""
@@ -53,7 +56,7 @@ class HttpDestination:
     def __init__(
         self,
         name: str,
-        url: str,
+        target: Target,
         client: Client,
         *,
         timeout: float = 15.0,
@@ -69,7 +72,7 @@ class HttpDestination:
         now: Callable[[], float],
     ) -> None:
         """``signer`` adds Standard Webhooks headers; ``verifiers`` finds the verifier of a source, which can sign as
-        its provider does. ``keep`` bytes of an answer are kept. ConfigError for a URL or header that cannot work."""
+        its provider does. ``keep`` bytes of an answer are kept. ConfigError for a header that cannot work."""
         self.name = name
         self.timeout = timeout
         self.policy = policy or Policy()
@@ -77,7 +80,7 @@ class HttpDestination:
         self.places = self.limits.concurrency or PLACES
         self._client = client
         self._method = method
-        self._target = _read(name, url)
+        self._target = target
         self._own = _own_headers(name, headers or {})
         own = {key.lower() for key, _ in self._own}
         self._dropped = own | {b"idempotency-key"}
@@ -217,13 +220,6 @@ def read_retry_after(value: bytes | None, now: float) -> float | None:
         return None
 
 
-def _read(name: str, url: str) -> Target:
-    try:
-        return read_url(url)
-    except Blocked as problem:
-        raise ConfigError(f"destinations.{name}.url: {problem}") from None
-
-
 def _own_headers(name: str, headers: Mapping[str, str]) -> Headers:
     """Headers of the configuration. :raises ConfigError: for those that are ours, or would break the request."""
     if len(headers) > 20:
@@ -249,6 +245,3 @@ def _without_query(path: str) -> str:
     """For people: what follows the ``?`` may be a credential."""
     before, mark, _ = path.partition("?")
     return before + ("?…" if mark else "")
-
-
-__all__ = ["HttpDestination", "late", "read_retry_after"]

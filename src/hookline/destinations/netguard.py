@@ -231,6 +231,25 @@ class Guard:
             raise OSError(f"{target.host} has no address")
         return [str(self.check(target.host, address)) for address in dict.fromkeys(found)]
 
+    async def connect(self, host: str, port: int) -> socket.socket:
+        """A connected socket, for protocols whose library takes one. Raises as :meth:`addresses` does."""
+        loop = asyncio.get_running_loop()
+        problem: OSError | None = None
+        for address in await self.addresses(Target("tcp", host, port, "")):
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            try:
+                await loop.sock_connect(sock, (address, port))
+                return sock
+            except OSError as trouble:
+                sock.close()
+                problem = trouble
+            except BaseException:
+                sock.close()
+                raise
+        assert problem is not None
+        raise problem
+
 
 async def _system(host: str, port: int) -> list[str]:
     """The system's resolver, which may not fill in a search domain: ``host`` is fully qualified where it has a dot."""
