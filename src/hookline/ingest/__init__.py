@@ -22,6 +22,7 @@ from hookline.ingest.leaks import Needles
 from hookline.ingest.pace import Strangers
 from hookline.ingest.replies import FORBIDDEN, NOT_FOUND, OK, UNAVAILABLE, busy, plain
 from hookline.ingest.requestlog import Notebook, RequestLog
+from hookline.ingest.triggers import Triggers
 from hookline.model import Receipt, Reply, Request, RequestOutcome, Verified, VerifiedEvent
 from hookline.providers import CLOCK_REASONS, PROVIDERS, Learned
 from hookline.routing import Router
@@ -77,6 +78,8 @@ class Ingest:
         self.leaked = 0
         """Stored requests that carried their source's secret."""
         self.strangers = Strangers(limits.unverified_rate)
+        self.triggers: Triggers | None = None
+        """Knows samples of our own by their mark; None takes all for the provider's."""
         self._watcher: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -174,9 +177,10 @@ class Ingest:
     def _commit(self, entry: Entry, request: Request, verified: Verified, done: Done) -> None:
         verifier = entry.verifier
         assert verifier is not None
+        trigger = self.triggers.read(request) if self.triggers is not None else None
         if entry.needles.within(request):
             request, verified = self._without_secret(entry, request, verified)
-        arrived = arrival(entry, verifier, request, verified, self.router)
+        arrived = arrival(entry, verifier, request, verified, self.router, trigger=trigger)
         kind = arrived.events[0].type
 
         def finish(result: Receipt | Exception) -> None:

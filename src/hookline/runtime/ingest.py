@@ -20,6 +20,7 @@ from hookline.errors import ConfigError
 from hookline.ingest import Ingest
 from hookline.ingest.addresses import networks
 from hookline.ingest.entries import build, next_end
+from hookline.ingest.triggers import Triggers
 from hookline.model import HandlerRoute
 from hookline.providers import Keys
 from hookline.routing import Router
@@ -62,6 +63,7 @@ async def _serve(
         rejected_per_hour=config.retention.rejected_per_hour,
         disk=str(store.path.parent),
     )
+    ingest.triggers = Triggers(await store.shared_key())
     await ingest.start()
     door = Door(
         ingest,

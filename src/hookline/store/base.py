@@ -104,4 +104,8 @@ class Store(Protocol):
         """Every app that has published its handlers, by name."""
         ...
 
+    async def shared_key(self) -> bytes:
+        """32 random bytes that the processes of this store share: what marks a sample of our own at the door."""
+        ...
+
     # The rest (handlers, replay, cancel, pause, browse, stats, tokens, retention, backup) follows the same shape.
