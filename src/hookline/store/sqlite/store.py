@@ -19,7 +19,7 @@ from hookline.model import Arrival, Claim, HandlerRoute, Receipt, Settlement
 from hookline.store.base import PublishedApp, RequestNote, Want
 from hookline.store.clock import BootClock, Clock, boot_id, boot_seconds
 from hookline.store.compress import Codec
-from hookline.store.sqlite import apps
+from hookline.store.sqlite import apps, shared
 from hookline.store.sqlite.accept import accept, pack
 from hookline.store.sqlite.checkpoint import Checkpointer
 from hookline.store.sqlite.claim import bury, claim, next_due, renew, unpack
