@@ -115,6 +115,9 @@ class Hookline(Server):
                 store = "sqlite:///bench.db"
                 allow_private = ["127.0.0.1"]
 
+                [limits]
+                connections_per_address = 1024
+
                 [sources.github]
                 provider = "github"
                 secrets = ["env:BENCH_SECRET"]
@@ -137,6 +140,9 @@ def hookline(*roles: str, config: str = "", app: str | None = "bench.handlers:ho
     server = fresh("hookline", Hookline)
     assert isinstance(server, Hookline)
     server.write_config(config)
+    if app:
+        server.start("publish", sys.executable, "-m", "hookline.app.publish", app, "--only").wait()
+        del server.processes["publish"]
     for role in roles or ("ingest",):
         server.run(role, *([app] if app else []))
     server.wait_until_open()

@@ -11,11 +11,15 @@ import uvloop
 class Sink(asyncio.Protocol):
     """Reads requests with Content-Length on keep-alive connections and nothing more general."""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+    transport: asyncio.Transport
+
+    def __init__(self) -> None:
         self.buffer = b""
         self.missing = 0
+        self.hanging = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]  # a stream gets nothing else
 
     def data_received(self, data: bytes) -> None:
         if self.missing > len(data):

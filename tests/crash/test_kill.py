@@ -1,0 +1,60 @@
+"""kill -9 at random moments, under load: nothing acknowledged is lost, nothing happens twice."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+from checker import APP, Sender, examine, settle_everything
+
+from rig import Gateway
+
+TARGETS = ("everything", "ingest", "worker", "supervisor")
+
+
+@pytest.mark.parametrize("kills", [10, pytest.param(200, marks=(pytest.mark.slow, pytest.mark.timeout(900)))])
+async def test_no_kill_loses_an_acknowledged_event_or_doubles_an_effect(tmp_path: Path, kills: int) -> None:
+    seed = int(os.environ.get("CRASH_SEED", "20261123"))
+    print(f"CRASH_SEED={seed}")
+    chance = random.Random(seed)
+    gateway = Gateway(tmp_path, app=APP)
+    gateway.start("serve", "app:hooks")
+    try:
+        gateway.wait_until_ready()
+        async with Sender(gateway.port, seed) as sender:
+            for number in range(kills):
+                await sender.more(chance.randint(1, 300))
+                target = TARGETS[number % len(TARGETS)]
+                if target == "everything":
+                    gateway.kill_all()
+                    gateway.start("serve", "app:hooks")
+                elif target == "supervisor":
+                    await asyncio.to_thread(kill_supervisor, gateway)
+                    gateway.start("serve", "app:hooks")
+                else:
+                    for process in gateway.playing(target)[:1]:
+                        process.kill()
+            await sender.more(50)
+        await settle_everything(gateway)
+    finally:
+        gateway.stop()
+    findings = examine(gateway, sender.sent)
+    print(f"{kills} kills: {findings}")
+    assert findings.clean, str(findings)
+    assert findings.acknowledged > kills
+
+
+def kill_supervisor(gateway: Gateway) -> None:
+    """Kill the parent alone, and wait until its children noticed and left: they hold the port and the store."""
+    [server] = gateway.processes
+    children = psutil.Process(server.pid).children(recursive=True)
+    server.send_signal(signal.SIGKILL)
+    server.wait()
+    gateway.processes.clear()
+    _, alive = psutil.wait_procs(children, timeout=40)
+    assert not alive, f"outlived their parent: {alive}"
