@@ -120,7 +120,7 @@ class Door:
     ) -> None:
         """A whole request: to its source, or the answer to what has none."""
         if entry is None:
-            done(self.ingest.elsewhere(request))
+            done(self.ingest.elsewhere(request, request.target.partition(b"?")[0]))
         elif refusal is not None:
             done(self.ingest.refused(entry, request, refusal))
         else:

@@ -132,9 +132,8 @@ class Ingest:
         self.note(entry, request, refusal.reason, refusal.reply.status)
         return refusal.reply
 
-    def elsewhere(self, request: Request) -> Reply:
-        """The answer to a path that no source has."""
-        path = request.target.partition(b"?")[0]
+    def elsewhere(self, request: Request, path: bytes) -> Reply:
+        """The answer to a path that no source has; ``path`` without the place where we are mounted, and the query."""
         if path == b"/healthz":
             return OK
         if path == b"/readyz":
