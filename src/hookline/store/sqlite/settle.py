@@ -20,16 +20,19 @@ _PLACE = {state: index + 1 for index, state in enumerate(STATES)}
 
 def settle(tx: Tx, settlements: Sequence[Settlement]) -> list[bool]:
     """False where the lease was not the holder's any more: nothing of it was written."""
-    tries: dict[int, int] = dict(tx.bulk("settle", [_decided(entry, tx.now) for entry in settlements]))
-    mine = [entry.claim.delivery in tries for entry in settlements]
-    owned = [entry for entry, own in zip(settlements, mine, strict=True) if own]
+    first = {(entry.claim.delivery, entry.claim.lease): entry for entry in reversed(settlements)}
+    changed = tx.bulk("settle", [_decided(entry, tx.now) for entry in first.values()])
+    tries = {(delivery, lease): number for delivery, lease, number in changed}
+    owned = [entry for held, entry in first.items() if held in tries]
     if owned:
-        tx.bulk("insert_attempts", [_attempt(entry, tries[entry.claim.delivery]) for entry in owned])
+        tx.bulk("insert_attempts", [_attempt(entry, tries[held]) for held, entry in first.items() if held in tries])
         _add_to_events(tx, owned)
         _advance_lines(tx, owned)
         _learn(tx, owned)
         _count(tx, owned)
-    return mine
+    return [
+        (held := (entry.claim.delivery, entry.claim.lease)) in tries and first[held] is entry for entry in settlements
+    ]
 
 
 def _decided(entry: Settlement, now: float) -> Row:
