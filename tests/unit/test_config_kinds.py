@@ -183,3 +183,13 @@ def test_a_shown_duration_reads_as_the_same(seconds: int) -> None:
 @given(size=st.integers(0, 1 << 50))
 def test_a_shown_size_reads_as_the_same(size: int) -> None:
     assert read_size(kinds.show_size(size)) == size
+
+
+def test_an_acknowledgement_is_checked_when_it_is_read() -> None:
+    assert kinds.read_reply({}) == {"status": 200, "content_type": "", "body": ""}
+    assert kinds.read_reply("{ status = 204 }")["status"] == 204
+
+
+@pytest.mark.parametrize("reply", [{"status": 500}, {"code": 200}, {"content_type": "a\r\nb: c"}, {"body": 1}, "ok"])
+def test_what_is_no_acknowledgement_is_told_so(reply: object) -> None:
+    assert told(kinds.read_reply, reply)

@@ -222,6 +222,18 @@ def read_table(value: object) -> dict[str, Any]:
     raise ValueError(f"is {described(value)}: write a table {{ key = value }}")
 
 
+def read_reply(value: object) -> dict[str, Any]:
+    """An acknowledgement: ``{ status = 200, content_type = "text/xml", body = "<Response/>" }``."""
+    reply = read_table(value)
+    if extra := sorted(reply.keys() - {"status", "content_type", "body"}):
+        raise ValueError(f"has the unknown key {quoted(extra[0])}: there are status, content_type and body")
+    status = whole(200, 299).read(reply.get("status", 200))
+    content_type, body = read_text(reply.get("content_type", "")), read_text(reply.get("body", ""))
+    if not re.fullmatch(r"[\x20-\x7e]{0,200}", content_type):
+        raise ValueError('has a content_type that is none: write "text/xml"')
+    return {"status": status, "content_type": content_type, "body": body}
+
+
 def read_moment(value: object) -> float:
     """Unix seconds of a date (its end, in UTC), or of a time (UTC where it names no zone)."""
     if isinstance(value, str):
@@ -304,4 +316,5 @@ ADDRESS = Kind("address", read_address, quoted)
 URL = Kind("URL", read_url, quoted)
 STORE = Kind("store URL", read_store_url, quoted)
 NETWORKS = Kind("list of networks", read_networks, show_list)
+REPLY = Kind("table", read_reply, json.dumps)
 TABLE = Kind("table", read_table, json.dumps)

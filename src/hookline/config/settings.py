@@ -269,7 +269,7 @@ class Source(Table, frozen=True, kw_only=True):
     reply: Annotated[
         dict[str, Any] | None,
         Setting(
-            kinds.TABLE,
+            kinds.REPLY,
             'The acknowledgement: `{ status = 200, content_type = "text/xml", body = "<Response/>" }`.',
             default="the provider's own",
         ),
