@@ -15,7 +15,7 @@ from hookline.pacing import Limits
 from hookline.payload import clean
 from hookline.retry import Policy
 
-ASYNC_PLACES = 64
+ASYNC_PLACES = 128
 PLAIN_PLACES = 8
 """How many attempts of one handler a process runs at once, where nobody said."""
 MAX_TRACEBACK = 16_384

@@ -74,6 +74,11 @@ class Worker:
         self.finished: list[Settlement] = []
         self._store = store
         self._destinations = dict(destinations)
+        self._digests = {
+            name: destination
+            for name, destination in self._destinations.items()
+            if isinstance(destination, DigestDestination) and destination.digest
+        }
         self._filters = dict(filters or {})
         self._board = board
         self._alone = alone
@@ -143,11 +148,10 @@ class Worker:
         digests: dict[str, list[Claim]] = {}
         for claim in claims:
             counts[claim.destination] += 1
-            destination = self._destinations[claim.destination]
-            if isinstance(destination, DigestDestination) and destination.digest:
+            if claim.destination in self._digests:
                 digests.setdefault(claim.destination, []).append(claim)
             else:
-                self._start(claim, destination)
+                self._start(claim, self._destinations[claim.destination])
         for batch in digests.values():
             self._start_digest(batch)
         for name, want in wants.items():
@@ -236,9 +240,8 @@ class Worker:
 
     def _start_digest(self, claims: Sequence[Claim]) -> None:
         """Events that are told together: each waits for the end of its window, where one message takes them all."""
-        destination = self._destinations[claims[0].destination]
-        assert isinstance(destination, DigestDestination)
-        assert destination.digest
+        destination = self._digests[claims[0].destination]
+        assert destination.digest is not None
         due: list[Held] = []
         now = self._store.now()
         for claim in claims:
