@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 
 from hookline.admin import auth
 from hookline.config import Config
-from hookline.store.base import Store
 
 if TYPE_CHECKING:
     import uvicorn
     from starlette.types import ASGIApp
+
+    from hookline.store.sqlite.store import SqliteStore as Store
 
 Scrape = Callable[[], Awaitable[list[str]]]
 """Fetches the metrics of the other processes of this machine."""

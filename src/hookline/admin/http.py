@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
@@ -25,7 +25,9 @@ from hookline.admin.operations import OPERATIONS
 from hookline.admin.operations.base import Bytes, Desk, Operation, Person, Trouble, Unauthorized, perform
 from hookline.config import Config
 from hookline.errors import ConfigError, Unavailable
-from hookline.store.base import Store
+
+if TYPE_CHECKING:
+    from hookline.store.sqlite.store import SqliteStore as Store
 
 log = structlog.get_logger("hookline.admin")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -20,8 +21,10 @@ from hookline.admin.objects import Counts, Destination
 from hookline.admin.operations import OPERATIONS
 from hookline.admin.operations.base import Desk, Person, perform
 from hookline.config import Config
-from hookline.store.base import Store
 from hookline.telemetry.exposition import CONTENT_TYPE, Counted, Summed, exposition
+
+if TYPE_CHECKING:
+    from hookline.store.sqlite.store import SqliteStore as Store
 
 Scrape = Callable[[], Awaitable[list[str]]]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hookline.admin.operations import events, requests, trigger
 from hookline.admin.operations.base import OPERATIONS
 
-__all__ = ["OPERATIONS"]
+__all__ = ["OPERATIONS", "events", "requests", "trigger"]

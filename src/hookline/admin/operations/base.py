@@ -9,14 +9,16 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from hookline.admin.objects import Page
 from hookline.config import Config
 from hookline.errors import HooklineError
-from hookline.store.base import Store
+
+if TYPE_CHECKING:
+    from hookline.store.sqlite.store import SqliteStore as Store
 
 ROLES = ("viewer", "operator", "admin")
 MAX_LIMIT = 500

@@ -1,0 +1,111 @@
+"""Events and deliveries: looking at them, following them, calling them off."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from hookline import ids
+from hookline.admin import dress
+from hookline.admin.objects import Delivery, Done, Event, Page, StoryEvent
+from hookline.admin.operations.base import Ask, Bytes, Desk, NotFound, Trouble, operation
+from hookline.admin.operations.find import Listing, Query, event_number, number_of, page, parsed
+
+MOST_FOLLOWED = 1_000
+MOST_IDS = 50
+
+
+class EventListing(Listing):
+    after: Annotated[
+        str, Meta(description="Follow: only events after this id, the oldest first; empty for a plain list.")
+    ] = ""
+
+
+class EventName(Ask):
+    id: Annotated[str, Meta(description="`evt_…`, the provider's own id, `latest`, or `latest TYPE`.")]
+
+
+@operation("GET", "/events")
+async def list_events(desk: Desk, ask: EventListing) -> Page[Event]:
+    """List events, the newest first.
+
+    With `after` it lists what came since, the oldest first: ask again with the last id to follow.
+    """
+    if ask.after:
+        return await _after(desk, ask)
+    return await page(desk, desk.store.list_events, ask, dress.event)
+
+
+async def _after(desk: Desk, ask: EventListing) -> Page[Event]:
+    """The store walks back from the newest; whoever follows is never far behind."""
+    known = number_of("evt", ask.after)
+    node = parsed(desk, ask.q)
+    newer: list[Event] = []
+    cursor = None
+    while len(newer) < MOST_FOLLOWED:
+        found = await desk.store.list_events(node, limit=min(ask.limit, 100), cursor=cursor)
+        fresh = [row for row in found.data if row.id > known]
+        newer += [dress.event(row) for row in fresh]
+        cursor = found.next
+        if len(fresh) < len(found.data) or not found.data or cursor is None:
+            break
+    newer.reverse()
+    return Page(data=newer)
+
+
+@operation("GET", "/events/{id}")
+async def show_event(desk: Desk, ask: EventName) -> StoryEvent:
+    """Show one event with its content, deliveries and attempts."""
+    told = await desk.store.event(await event_number(desk, ask.id))
+    if told is None:
+        raise NotFound(f"there is no event {ask.id[:100]!r} any more")
+    return dress.story(desk, told)
+
+
+@operation("GET", "/events/{id}/raw", role="operator")
+async def raw_event(desk: Desk, ask: EventName) -> Bytes:
+    """The exact bytes of an event's body."""
+    told = await desk.store.event(await event_number(desk, ask.id))
+    own = None if told is None else told.item if told.item is not None else told.raw
+    if told is None or own is None:
+        raise NotFound(f"the body of {ask.id[:100]!r} was not kept, or was erased")
+    return Bytes(own)
+
+
+@operation("GET", "/deliveries")
+async def list_deliveries(desk: Desk, ask: Listing) -> Page[Delivery]:
+    """List deliveries, by their events, the newest first."""
+    return await page(desk, desk.store.list_deliveries, ask, dress.delivery)
+
+
+class Cancel(Ask):
+    ids: Annotated[list[str], Meta(max_length=MOST_IDS, description="Delivery ids; either these or a query.")] = (
+        msgspec.field(default_factory=list)
+    )
+    q: Query = ""
+    dry_run: Annotated[bool, Meta(description="Only count.")] = False
+
+
+@operation("POST", "/deliveries/cancel", role="operator")
+async def cancel_deliveries(desk: Desk, ask: Cancel) -> Done:
+    """Cancel pending deliveries.
+
+    Nothing will be tried again; a replay brings them back. Those that have ended are left as they are.
+    """
+    if bool(ask.ids) == bool(ask.q.strip()):
+        raise Trouble("say which: `ids`, or a query in `q`")
+    node = parsed(desk, ask.q or _either(ask.ids))
+    return Done(count=await desk.store.cancel(node, dry_run=ask.dry_run, who=desk.who.name))
+
+
+def _either(names: list[str]) -> str:
+    for name in names:
+        number_of("dlv", name)
+    return " OR ".join(f"id:{name}" for name in names)
+
+
+def beginning(now: float) -> str:
+    """The event id to follow from, where nobody said one: whatever comes from now on is after it."""
+    return ids.show("evt", ids.first_at(now))
