@@ -63,6 +63,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """The form field that holds the JSON, where forms are sent."""
     split: Split | None = None
     """The items of a batch; None from it means that the request is one event."""
+    item: str = ""
+    """The path of a batch's first item, where ``split`` does not tell."""
     volatile: tuple[str, ...] = ()
     """Top-level fields that differ between two deliveries of one event: the digest skips them."""
 
@@ -254,10 +256,10 @@ def _stamp(provider: Provider, draft: Draft) -> None:
     """Type and id into the headers that the row reads them from. A type that is partly in the body loses that part."""
 
     def header_of(field: Field | None) -> str | None:
-        path = field if isinstance(field, str) else None
-        if isinstance(field, First | Join) and isinstance(field.fields[0], str):
-            path = field.fields[0]
-        return path.partition(".")[2] if path and path.startswith("header.") else None
+        """The header that a field begins with."""
+        if isinstance(field, First | Join):
+            return header_of(field.fields[0])
+        return field.removeprefix("header.") if isinstance(field, str) and field.startswith("header.") else None
 
     if draft.id is not None and (name := header_of(provider.id)):
         draft.set(name, draft.id)
@@ -265,7 +267,7 @@ def _stamp(provider: Provider, draft: Draft) -> None:
         kind = draft.type
         if isinstance(provider.type, Join):
             inside = parse(draft.body)
-            for path in reversed(paths(provider.type)[1:]):
+            for path in reversed([path for path in paths(provider.type) if path.startswith("body.")]):
                 said = text(dig(inside, path.partition(".")[2]))
                 if said is not None:
                     kind = kind.removesuffix(provider.type.separator + said)

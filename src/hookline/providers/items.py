@@ -13,24 +13,26 @@ Split = Callable[[Facts], list[bytes] | None]
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def listed(path: str = "") -> Split:
-    """The items of the list at ``path`` (empty: the document is the list); None where there is no list."""
-    shape: Any = list[msgspec.Raw]
-    for part in reversed(path.split(".") if path else []):
-        shape = msgspec.defstruct("Holder", [("inside", shape)], rename={"inside": part})
-    decode = msgspec.json.Decoder(shape).decode
-    depth = len(path.split(".")) if path else 0
+class Listed:
+    """Takes apart the list at ``path`` (empty: the document is the list). None where there is no list."""
 
-    def split(facts: Facts) -> list[bytes] | None:
+    def __init__(self, path: str = "") -> None:
+        self._keys = path.split(".") if path else []
+        self.first = f"{path}.0" if path else "0"
+        """The path of the first item."""
+        shape: Any = list[msgspec.Raw]
+        for key in reversed(self._keys):
+            shape = msgspec.defstruct("Holder", [("inside", shape)], rename={"inside": key})
+        self._decode = msgspec.json.Decoder(shape).decode
+
+    def __call__(self, facts: Facts) -> list[bytes] | None:
         try:
-            found = decode(facts.document)
+            found = self._decode(facts.document)
         except UNREADABLE:
             return None
-        for _ in range(depth):
+        for _ in self._keys:
             found = found.inside
         return [bytes(item) for item in found]
-
-    return split
 
 
 class _Entry(msgspec.Struct):

@@ -123,6 +123,7 @@ ADYEN = Provider(
     subject=first("body.pspReference", "body.data.id", "body.data.accountHolder.id"),
     live=Flag(first("envelope.live", "body.environment"), live=("true", "live"), test=("false", "test")),
     split=items,
+    item="notificationItems.0.NotificationRequestItem",
     ack=Reply(202),
     signs_id=True,
     notes="Payments sign eight fields of an item and nothing else of it: do not trust the others.",

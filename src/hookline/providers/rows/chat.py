@@ -162,6 +162,7 @@ WHATSAPP = Provider(
     ),
     subject=first("body.value.metadata.phone_number_id", "envelope.entry.0.id"),
     split=meta_changes,
+    item="entry.0.changes.0",
     unsigned_handshake=handshakes.hub,
     methods=POST_AND_GET,
     deadline=5,

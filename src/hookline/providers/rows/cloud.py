@@ -7,7 +7,7 @@ from hookline.providers import handshakes
 from hookline.providers.base import Provider
 from hookline.providers.facts import Facts
 from hookline.providers.fields import Time, first, whole
-from hookline.providers.items import listed
+from hookline.providers.items import Listed
 from hookline.providers.rows.generic import placed
 from hookline.providers.schemes.base import Binding
 from hookline.providers.schemes.jwt import Claims, Jwt, expect
@@ -66,7 +66,7 @@ EVENT_GRID = Provider(
     id="body.id",
     occurred_at=Time(first("body.eventTime", "body.time"), "iso"),
     subject="body.subject",
-    split=listed(),
+    split=Listed(),
     unsigned_handshake=handshakes.cloud_events,
     handshake=handshakes.event_grid,
     methods=frozenset({"POST", "OPTIONS"}),
@@ -86,7 +86,7 @@ CLOUDEVENTS = Provider(
     id=first(whole(":", "header.ce-source", "header.ce-id"), whole(":", "body.source", "body.id")),
     occurred_at=Time(first("header.ce-time", "body.time"), "iso"),
     subject=first("header.ce-subject", "body.subject", "header.ce-source", "body.source"),
-    split=listed(),
+    split=Listed(),
     unsigned_handshake=handshakes.cloud_events,
     methods=frozenset({"POST", "OPTIONS"}),
     options=frozenset({"token"}),
@@ -104,7 +104,7 @@ OKTA = Provider(
     id="body.uuid",
     occurred_at=Time("body.published", "iso"),
     subject=first("body.target.0.id", "body.actor.id"),
-    split=listed("data.events"),
+    split=Listed("data.events"),
     handshake=handshakes.okta,
     methods=frozenset({"POST", "GET"}),
     deadline=3,
@@ -121,7 +121,7 @@ AUTH0 = Provider(
     id=first("body.log_id", "body.data.log_id"),
     occurred_at=Time("body.data.date", "iso"),
     subject=first("body.data.user_id", "body.data.client_id"),
-    split=listed(),
+    split=Listed(),
     notes="Signs nothing. Choose JSON Array as the content format.",
 )
 

@@ -12,7 +12,7 @@ from hookline.errors import Rejected
 from hookline.providers.base import Provider
 from hookline.providers.facts import BAD, MISSING, Draft, Facts, draft_facts
 from hookline.providers.fields import Time, first, join, whole
-from hookline.providers.items import listed
+from hookline.providers.items import Listed
 from hookline.providers.schemes.base import Binding, Match, Stamp, within
 from hookline.providers.schemes.mac import Mac, base64_text, decode_key
 
@@ -97,7 +97,7 @@ HUBSPOT = Provider(
     id=whole(":", "body.eventId", "body.subscriptionId", "body.occurredAt"),
     occurred_at=Time("body.occurredAt", "ms"),
     subject="body.objectId",
-    split=listed(),
+    split=Listed(),
     volatile=("attemptNumber",),
     tolerance=300,
     deadline=5,

@@ -10,7 +10,7 @@ from hookline.providers import handshakes
 from hookline.providers.base import Provider
 from hookline.providers.facts import Draft, Facts
 from hookline.providers.fields import Time, first, whole
-from hookline.providers.items import listed
+from hookline.providers.items import Listed
 from hookline.providers.rows.mailgun import MAILGUN
 from hookline.providers.schemes.base import Stamp
 from hookline.providers.schemes.hmac import Hmac
@@ -61,11 +61,14 @@ MANDRILL = Provider(
     scheme=Hmac(header="X-Mandrill-Signature", algorithm="sha1", encoding="base64", signs=mandrill_parts),
     credential="the webhook's key",
     type=first("body.event", "body.type"),
-    id=whole(":", "body._id", "body.event", "body.ts"),
+    id=first(
+        whole(":", "body._id", "body.event", "body.ts"),
+        whole(":", "body.type", "body.action", "body.reject.email", "body.ts"),
+    ),
     occurred_at=Time("body.ts", "s"),
     subject=first("body.msg.email", "body.reject.email"),
     payload_field="mandrill_events",
-    split=listed(),
+    split=Listed(),
     unsigned_handshake=handshakes.any_of(handshakes.methods("HEAD"), handshakes.mandrill_test),
     methods=frozenset({"POST", "HEAD"}),
     content_types=FORM,
@@ -89,11 +92,18 @@ SENDGRID = Provider(
     id="body.sg_event_id",
     occurred_at=Time("body.timestamp", "s"),
     subject="body.email",
-    split=listed(),
+    split=Listed(),
     signs_time=True,
     signs_id=True,
     notes="The body ends with CR LF, which is signed: a proxy that trims it breaks every signature.",
 )
+
+
+def postmark_inbound(facts: Facts) -> str | None:
+    """Received mail is the one kind that does not say what it is."""
+    value = facts.json
+    return "Inbound" if isinstance(value, dict) and "OriginalRecipient" in value else None
+
 
 POSTMARK = Provider(
     name="postmark",
@@ -101,7 +111,7 @@ POSTMARK = Provider(
     docs="https://postmarkapp.com/developer/webhooks/webhooks-overview",
     scheme=Authorization(forms=("basic",)),
     credential="user:password, put into the URL as https://user:password@…",
-    type="body.RecordType",
+    type=first("body.RecordType", postmark_inbound),
     id=first(
         whole(":", "body.RecordType", "body.ID"),
         whole(

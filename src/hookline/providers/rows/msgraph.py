@@ -21,7 +21,7 @@ from hookline.providers import handshakes
 from hookline.providers.base import Provider
 from hookline.providers.facts import BAD, MISSING, Draft, Facts
 from hookline.providers.fields import first, whole
-from hookline.providers.items import UNREADABLE, listed
+from hookline.providers.items import UNREADABLE, Listed
 from hookline.providers.schemes.base import Binding, Match
 from hookline.providers.schemes.jwt import Claims, check_times, public_key_fits, read
 from hookline.providers.schemes.mac import Mac, decode_key
@@ -168,7 +168,7 @@ MSGRAPH = Provider(
     type=kind,
     id=first("body.id", whole(":", "body.subscriptionId", "body.resource", _CHANGE, etag)),
     subject=first("body.resourceData.id", "body.resource", "body.subscriptionId"),
-    split=listed("value"),
+    split=Listed("value"),
     unsigned_handshake=handshakes.graph,
     ack=Reply(202),
     deadline=3,

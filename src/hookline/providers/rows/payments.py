@@ -5,7 +5,7 @@ from __future__ import annotations
 from hookline.providers.base import Provider
 from hookline.providers.facts import Facts
 from hookline.providers.fields import Flag, Time, first, join, whole
-from hookline.providers.items import listed
+from hookline.providers.items import Listed
 from hookline.providers.schemes.base import Binding, Stamp
 from hookline.providers.schemes.hmac import Hmac, Items
 from hookline.providers.schemes.jwt import Claims, Jwt, body_hash, expect_hash
@@ -123,7 +123,7 @@ GOCARDLESS = Provider(
     id="body.id",
     occurred_at=Time("body.created_at", "iso"),
     subject=first("body.links.payment", "body.links.mandate", "body.links.subscription", "body.links.payout"),
-    split=listed("events"),
+    split=Listed("events"),
     refuse=498,
     signs_id=True,
     notes="Wants 498 for a bad signature.",
@@ -154,7 +154,7 @@ XERO = Provider(
     id=whole(":", "body.eventCategory", "body.eventType", "body.resourceId", "body.eventDateUtc"),
     occurred_at=Time("body.eventDateUtc", "iso"),
     subject="body.resourceId",
-    split=listed("events"),
+    split=Listed("events"),
     deadline=5,
     signs_id=True,
     notes="Before it sends events it tests with right and wrong signatures and no events: both get their answer.",

@@ -11,7 +11,7 @@ from hookline.providers import handshakes
 from hookline.providers.base import Provider
 from hookline.providers.facts import Draft, Facts
 from hookline.providers.fields import Time, first, join, whole
-from hookline.providers.items import listed
+from hookline.providers.items import Listed
 from hookline.providers.rows.hubspot import HUBSPOT
 from hookline.providers.rows.jira import JIRA, JIRA_CONNECT
 from hookline.providers.schemes.base import Stamp
@@ -61,7 +61,7 @@ ASANA = Provider(
     id=whole(":", "body.resource.gid", "body.action", "body.created_at"),
     occurred_at=Time("body.created_at", "iso"),
     subject="body.resource.gid",
-    split=listed("events"),
+    split=Listed("events"),
     unsigned_handshake=handshakes.asana,
     options=frozenset({"expect_until"}),
     signs_id=True,
