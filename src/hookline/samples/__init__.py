@@ -132,7 +132,7 @@ def _name(document: _Document, row: Provider, inside: str, id: str) -> None:
         document.set(_under(inside, named[0]), id)
 
 
-_IDENTIFYING = re.compile("(?i)(id|key|uri|email|reference)\]?$").search
+_IDENTIFYING = re.compile(r"(?i)(id|key|uri|email|reference)\]?$").search
 
 
 def _fresh_xml(sample: Sample, fields: Mapping[str, Any], id: str | None, now: float | None) -> Sample:
