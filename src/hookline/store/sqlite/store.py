@@ -21,18 +21,18 @@ from hookline.store.clock import BootClock, Clock, boot_id, boot_seconds
 from hookline.store.compress import Codec
 from hookline.store.sqlite import apps, shared
 from hookline.store.sqlite.accept import accept, pack
+from hookline.store.sqlite.backoffice import BackOffice
 from hookline.store.sqlite.checkpoint import Checkpointer
 from hookline.store.sqlite.claim import bury, claim, next_due, renew, unpack
 from hookline.store.sqlite.connect import connect, connect_reader, explain
-from hookline.store.sqlite.keyruns import tidy_keys
 from hookline.store.sqlite.keys import KeyBook
 from hookline.store.sqlite.migrate import migrate
 from hookline.store.sqlite.notes import NoteLimits, note
 from hookline.store.sqlite.renewer import Renewer
 from hookline.store.sqlite.settle import settle
-from hookline.store.sqlite.training import train_dictionaries
-from hookline.store.sqlite.turnstile import Turnstile, only_one
+from hookline.store.sqlite.turnstile import Turnstile
 from hookline.store.sqlite.tx import Tx
+from hookline.store.sqlite.upkeep import Upkeep
 from hookline.store.sqlite.writer import Writer
 from hookline.store.wake import Wake
 
@@ -45,7 +45,7 @@ READ_SECONDS = 2.0
 """A reader that stays longer keeps the write-ahead log from starting over."""
 
 
-class SqliteStore:
+class SqliteStore(BackOffice, Upkeep):
     """One file, opened by one process. Other rooms call the methods; functions of this room take a :class:`Tx`."""
 
     def __init__(self, path: Path, role: str, connection: apsw.Connection, clock: Clock, number: int) -> None:
@@ -60,6 +60,7 @@ class SqliteStore:
         self._reader = threading.local()
         self._reader_connections: list[apsw.Connection] = []
         self._codec = Codec()
+        self._shelf = Codec()
         self._book = KeyBook()
         self._note_limits = NoteLimits()
         self._renewer: Renewer | None = None
@@ -166,6 +167,10 @@ class SqliteStore:
         """Every app that has published its handlers, by name."""
         return await self.read(apps.published_apps)
 
+    async def anybody_works(self) -> bool:
+        """Whether any worker has said within the last minute that it works."""
+        return await self.read(apps.anybody_works)
+
     async def shared_key(self) -> bytes:
         """32 random bytes that the processes of this store share: what marks a sample of our own at the door."""
         return await self.write(shared.shared_key)
@@ -215,20 +220,6 @@ class SqliteStore:
     async def note(self, notes: Sequence[RequestNote]) -> None:
         """See :meth:`hookline.store.base.Store.note`."""
         await self.write(note, notes, self._codec, self._note_limits)
-
-    # -- upkeep --------------------------------------------------------------------------------------------------
-
-    async def tidy_keys(self) -> int:
-        """Sort and merge dedupe keys (see :mod:`hookline.store.sqlite.keyruns`). Every minute; where another
-        process is at it, nothing is done."""
-        with only_one(self.path, "keys") as mine:
-            return await tidy_keys(self) if mine else 0
-
-    async def train_dictionaries(self) -> list[str]:
-        """Train what is worth it, and return the sources' names. Every ten minutes; where another process is at it,
-        nothing is done."""
-        with only_one(self.path, "training") as mine:
-            return await train_dictionaries(self) if mine else []
 
     # -- wake-ups ------------------------------------------------------------------------------------------------
 
