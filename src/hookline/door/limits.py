@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from hookline.config import Config
+
 KIB = 1 << 10
 MIB = 1 << 20
 
@@ -45,3 +47,18 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     connections: int = 1_024
     per_address: int = 64
     """Connections of one address (IPv6: one /64); trusted proxies have no such limit."""
+
+    @classmethod
+    def of(cls, config: Config) -> Limits:
+        """The settings of ``[limits]``, as the door calls them."""
+        limits = config.limits
+        return cls(
+            headers=limits.headers,
+            head_bytes=limits.header_bytes,
+            head=limits.header_timeout,
+            body=limits.body_timeout,
+            idle=limits.idle_timeout,
+            proxy_idle=limits.proxy_idle_timeout,
+            connections=limits.connections,
+            per_address=limits.connections_per_address,
+        )
