@@ -5,15 +5,19 @@ from __future__ import annotations
 import inspect
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hookline import filters
 from hookline.config import Config, Problem, kinds, load
 from hookline.errors import ConfigError
 from hookline.handlers import Handler
 from hookline.model import HandlerRoute
+
+if TYPE_CHECKING:
+    from hookline.app.mount import Asgi, Lifespan
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -38,6 +42,8 @@ class Hookline:
         self.config = dict(config or {})
         self.files: tuple[str | Path, ...] = (files,) if isinstance(files, str | Path) else tuple(files)
         self._handlers: dict[str, Handler] = {}
+        self._asgi: Asgi | None = None
+        self._module = str(sys._getframe(1).f_globals.get("__name__", ""))
 
     def __repr__(self) -> str:
         return f"Hookline({len(self._handlers)} handlers)"
@@ -129,6 +135,47 @@ class Hookline:
     ) -> tuple[Config | None, list[Problem]]:
         """This app's configuration and its problems: code < ``paths`` (or its own files) < environment < flags."""
         return load(paths or self.files, env, flags, self.config)
+
+    # -- within another web app ----------------------------------------------------------------------------------
+
+    @property
+    def asgi(self) -> Asgi:
+        """The public door as an ASGI app: ``app.mount("/hooks", hooks.asgi)``. It starts at its first request, or
+        with ``lifespan``."""
+        if self._asgi is None:
+            from hookline.app.mount import Asgi
+
+            self._asgi = Asgi(self)
+        return self._asgi
+
+    def lifespan(self, app: Any = None, *, work: bool = False, then: Any = None) -> Lifespan:
+        """For ``FastAPI(lifespan=hooks.lifespan)``. ``hooks.lifespan(work=True)`` starts a worker process as well, one
+        a machine; ``then=`` is the host's own lifespan, which runs inside."""
+        from hookline.app.mount import Lifespan
+
+        opening = Lifespan(self, work=work, then=then)
+        return opening if app is None else opening(app)
+
+    @property
+    def reference(self) -> str | None:
+        """``module:attribute`` under which another process finds this app; None where no module keeps it."""
+        modules = sorted(sys.modules.items(), key=lambda item: item[0] != self._module)
+        for module, content in modules:
+            for attribute, value in list(getattr(content, "__dict__", {}).items()):
+                if value is self and attribute.isidentifier():
+                    return f"{_importable(module)}:{attribute}"
+        return None
+
+
+def _importable(module: str) -> str:
+    """The name of a module for others: ``python app.py`` runs it as ``__main__``."""
+    main = sys.modules.get("__main__")
+    if module != "__main__" or main is None:
+        return module
+    spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
+    if spec is not None:
+        return str(spec.name).removesuffix(".__main__")
+    return Path(file).stem if file else module
 
 
 def _handler(function: Callable[..., Any], **given: Any) -> Handler:

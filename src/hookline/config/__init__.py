@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hookline.config.layers import CODE_ENV
 from hookline.config.load import load, read
 from hookline.config.references import resolved_destination, resolved_source
 from hookline.config.settings import (
@@ -21,6 +22,7 @@ from hookline.config.settings import (
 from hookline.secrets import Secret, resolve
 
 __all__ = [
+    "CODE_ENV",
     "Alerts",
     "Config",
     "DeliverySettings",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +18,8 @@ Keys = tuple[str | int, ...]
 
 DEFAULT_FILE = "hookline.toml"
 PREFIX = "HOOKLINE_"
+CODE_ENV = "HOOKLINE_CODE"
+"""JSON: the settings that an app was given in code, from a process that imported it to its children."""
 MAX_FILE = 16 << 20
 MAX_DEPTH = 64
 
@@ -190,8 +193,18 @@ def from_flags(flags: Mapping[str, object], problems: list[Problem]) -> Layer:
     return layer
 
 
-def from_code(data: Mapping[str, Any]) -> Layer:
-    """What ``Hookline(config={…})`` says."""
+def from_code(data: Mapping[str, Any] | None, env: Mapping[str, str], problems: list[Problem]) -> Layer:
+    """What ``Hookline(config={…})`` says; in a process that did not import it, what its parent handed down."""
+    if data is None:
+        try:
+            data = json.loads(env.get(CODE_ENV) or "{}")
+        except (ValueError, RecursionError):
+            data = None
+    if not isinstance(data, Mapping):
+        problems.append(
+            Problem(key="", what="is no table of settings", cure="unset it", place=f"environment {CODE_ENV}")
+        )
+        data = {}
     return Layer(_copied(data, 0), {(key,): "code" for key in data})
 
 

@@ -45,8 +45,8 @@ def load(
     code: Mapping[str, Any] | None = None,
 ) -> tuple[Config | None, list[Problem]]:
     """The configuration of ``code`` < the files at ``paths``, later ones win < ``env`` < ``flags`` (dotted keys), and
-    every problem that it has. Without paths ``hookline.toml`` is read where there is one; without ``env`` it is the
-    process's own.
+    every problem that it has. Without paths ``hookline.toml`` is read where there is one, without ``env`` the
+    process's own, and without ``code`` what a parent process handed down.
 
     The configuration is None while any problem is an ``error``. Problems of level ``secret`` and ``warning`` leave it
     usable. Never raises, whatever the files and the environment hold.
@@ -66,7 +66,7 @@ def read(
     problems: list[Problem] = []
     files = layers.read_files(paths, problems)
     said = Layers()
-    for layer in (layers.from_code(code or {}), *(layer for _, layer in files)):
+    for layer in (layers.from_code(code, env, problems), *(layer for _, layer in files)):
         said.add(layer)
     said.add(layers.from_environment(env, said.data, problems))
     said.add(layers.from_flags(flags or {}, problems))

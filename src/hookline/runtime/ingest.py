@@ -67,7 +67,7 @@ async def _serve(
     await ingest.start()
     door = Door(
         ingest,
-        limits=door_limits(config),
+        limits=DoorLimits.of(config),
         trusted_proxies=networks(config.server.trusted_proxies, "server.trusted_proxies"),
     )
     await door.start(listening, tls(config))
@@ -120,21 +120,6 @@ def reread(config: Config, paths: Sequence[str], flags: Mapping[str, object]) ->
         return config
     log.info("reloaded")
     return fresh
-
-
-def door_limits(config: Config) -> DoorLimits:
-    """The settings of ``[limits]``, as the door calls them."""
-    limits = config.limits
-    return DoorLimits(
-        headers=limits.headers,
-        head_bytes=limits.header_bytes,
-        head=limits.header_timeout,
-        body=limits.body_timeout,
-        idle=limits.idle_timeout,
-        proxy_idle=limits.proxy_idle_timeout,
-        connections=limits.connections,
-        per_address=limits.connections_per_address,
-    )
 
 
 def tls(config: Config) -> ssl.SSLContext | None:
