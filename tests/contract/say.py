@@ -24,7 +24,7 @@ def arrival(
 ) -> Arrival:
     headers = [(b"Content-Type", b"application/json"), (b"X-Twice", b"1"), (b"x-twice", b"2")]
     request = Request(
-        method="POST", target=b"/webhooks/x?a=%00", headers=headers, body=body, received_at=NOW, peer="192.0.2.1"
+        method="POST", target=b"/webhooks/x?a=%00", headers=headers, body=body, received_at=at, peer="192.0.2.1"
     )
     return Arrival(source=source, environment="production", request=request, events=list(events), **more)
 
