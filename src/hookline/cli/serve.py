@@ -54,11 +54,13 @@ def admin() -> None:
 
 
 @click.command()
-def demo() -> None:
+@click.option("--folder", default="demo", metavar="DIR", help="Where to; written afresh each time.")
+@click.option("--once", is_flag=True, help="End when all is settled: with 0 if everything came as it should.")
+def demo(folder: str, once: bool) -> None:
     """Start everything in a directory of its own and play signed sample traffic."""
     from hookline import runtime
 
-    raise SystemExit(runtime.demo())
+    raise SystemExit(runtime.demo(folder, once=once))
 
 
 def _flags(**given: Any) -> dict[str, Any]:

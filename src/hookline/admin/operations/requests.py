@@ -10,7 +10,6 @@ from hookline.admin import dress
 from hookline.admin.objects import Page, Request, StoryRequest, Verdict
 from hookline.admin.operations.base import Ask, Conflict, Desk, NotFound, operation
 from hookline.admin.operations.find import ById, Listing, number_of, page
-from hookline.admin.operations.judge import judge
 from hookline.store.records import RequestStory
 
 
@@ -38,6 +37,8 @@ async def reverify_request(desk: Desk, ask: Reverify) -> Verdict:
     If it was rejected and is genuine after all, it becomes its events, as if it had just come. If it still is not, the
     findings say by name what is wrong.
     """
+    from hookline.admin.operations.judge import judge  # brings all providers with it
+
     told = await _find(desk, ask.id)
     if told.body is None:
         raise Conflict(f"the body of {ask.id} was not kept: only rejected and accepted requests can be judged again")
