@@ -28,6 +28,8 @@ class Practice(msgspec.Struct, frozen=True):
     secrets: tuple[str, ...]
     options: dict[str, Any]
     keys: Keys
+    published: bool = False
+    """True where the public key is among ``keys``: the provider's would be fetched from a URL of theirs."""
 
 
 _OPTIONS: dict[str, dict[str, Any]] = {
@@ -87,7 +89,7 @@ def practice(name: str) -> Practice:
             url, kid = _PUBLISHED[name]
             keys.put(url, _published(private, kid))
         pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-        return Practice((pem,), options, keys)
+        return Practice((pem,), options, keys, name in _PUBLISHED)
     if name in _STANDARD:
         return Practice(("whsec_" + base64.b64encode(b"practice makes a webhook").decode(),), options, keys)
     if name in _BASIC:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from hookline import admin
 from hookline import sockets as sock
 from hookline.config import Config
+from hookline.runtime.chores import chores
 from hookline.runtime.ingest import reread
 from hookline.runtime.start import ADMIN_FD, Life
 from hookline.runtime.start import run as run_loop
@@ -30,11 +31,14 @@ async def _serve(
     current = [config]
     server = admin.server(admin.build(store, lambda: current[0]))
     serving = asyncio.create_task(server.serve(sockets=listening))
+    jobs = chores(store, lambda: current[0])
     say_ready()
     while await life.pause(3_600):
         if life.reloading.is_set():
             life.reloading.clear()
             current[0] = reread(current[0], paths, flags)
+    for job in jobs:
+        job.cancel()
     server.should_exit = True
     await serving
     await store.close()

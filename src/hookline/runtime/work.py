@@ -16,6 +16,7 @@ from hookline.destinations.python import PythonDestination
 from hookline.destinations.threads import Threads
 from hookline.errors import ConfigError
 from hookline.retry import Policy
+from hookline.runtime.chores import chores
 from hookline.runtime.start import Life, config_options
 from hookline.runtime.start import run as run_loop
 from hookline.store import open_store
@@ -57,12 +58,13 @@ async def _work(config: Config, hooks: Hookline | None, again: Sequence[str]) ->
         alone=("env", f"{ALONE_ENV}=1", *again),
     )
     say_ready()
+    jobs = chores(store, lambda: config)
     running = asyncio.create_task(service.run())
     ends = [running, asyncio.create_task(life.stopping.wait()), asyncio.create_task(life.reloading.wait())]
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     service.stop()
     await running
-    for task in ends[1:]:
+    for task in (*ends[1:], *jobs):
         task.cancel()
     await store.close()
     return REPLACE_ME if life.reloading.is_set() and not life.stopping.is_set() else 0
