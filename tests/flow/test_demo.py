@@ -22,7 +22,7 @@ def test_the_demo_plays_and_everything_it_says_to_look_at_is_there(tmp_path: Pat
     assert played.returncode == 0, played.stdout + played.stderr
     assert "expected" not in played.stdout
     home = tmp_path / "demo"
-    told = run(home, "explain", "latest invoice.paid")
+    told = run(home, "explain", "latest charge.refunded")
     assert "the shop's database is not up yet" in told.stdout
     assert "processed" in told.stdout
     rejected = run(home, "requests", "list", "-q", "outcome:rejected")

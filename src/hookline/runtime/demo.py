@@ -289,7 +289,7 @@ def _tell(home: Path, public: str, admin: str, token: str, sent: list[Sent]) -> 
         " Where to look:\n"
         f"\n  http://{admin}/            token: {token}"
         f"\n  cd {here} && hookline events list          what came, and what became of it"
-        f"\n  cd {here} && hookline explain latest invoice.paid"
+        f"\n  cd {here} && hookline explain latest charge.refunded"
         f"\n  cd {here} && hookline requests list -q outcome:rejected"
         f"\n  {here}/hookline.toml, {here}/app.py         what you would write"
         f"\n\nWebhooks go to http://{public}/webhooks/<source>."
