@@ -18,7 +18,15 @@ _VALUES = {char: index for index, char in enumerate(_ALPHABET)}
 _LENGTH = 13  # 13 * 5 = 65 bits
 _MAX = (1 << 63) - 1
 
-PREFIXES = {"evt": "event", "dlv": "delivery", "req": "request", "att": "attempt", "rpl": "replay", "tok": "token"}
+PREFIXES = {
+    "evt": "event",
+    "dlv": "delivery",
+    "req": "request",
+    "att": "attempt",
+    "rpl": "replay",
+    "tok": "token",
+    "aud": "audit entry",
+}
 
 
 class IdMaker:

@@ -162,7 +162,7 @@ def token_fields(row: records.TokenRow) -> dict[str, Any]:
 
 def entry(row: records.AuditRow) -> objects.Entry:
     return objects.Entry(
-        id=str(row.id), at=at(row.at), who=row.who, action=row.action, target=row.target, detail=row.detail
+        id=show("aud", row.id), at=at(row.at), who=row.who, action=row.action, target=row.target, detail=row.detail
     )
 
 

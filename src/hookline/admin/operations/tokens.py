@@ -23,7 +23,7 @@ class Nothing(Ask):
 class Create(Ask):
     name: Annotated[str, Meta(min_length=1, max_length=100, description="Whose or what it is.")]
     role: Annotated[Role, Meta(description="What it may do.")] = "viewer"
-    days: Annotated[int | None, Meta(ge=1, le=3_650, description="When it ends; null for never.")] = None
+    days: Annotated[int, Meta(ge=1, le=3_650, description="When it ends; null for never.")] | None = None
 
 
 @operation("GET", "/tokens", role="admin")
