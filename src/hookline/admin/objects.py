@@ -153,7 +153,7 @@ class Finding(Object, kw_only=True):
 class Verdict(Object, kw_only=True):
     """A stored request, judged again as of its arrival."""
 
-    request: Id
+    request: Annotated[Id | None, Meta(description="Null for one that was not stored.")] = None
     genuine: bool
     reason: Annotated[str | None, Meta(description="Why it is still rejected.")] = None
     findings: list[Finding] = []

@@ -58,7 +58,7 @@ def _option(*names: str, **settings: Any) -> Callable[[F], F]:
 _config = _option("--config", "-c", multiple=True, metavar="FILE", help="Settings file; repeats, later ones win.")
 _server = _option("--server", metavar="URL", help="Work through the API of this admin door (token: HOOKLINE_TOKEN).")
 as_json = _option("--json", is_flag=True, help="Print JSON, one object a line.")
-no_questions = _option("--yes", "-y", is_flag=True, help="Do not ask.")
+without_questions = _option("--yes", "-y", is_flag=True, help="Do not ask.")
 
 
 def files(function: F) -> F:
@@ -78,7 +78,7 @@ def reads(function: F) -> F:
 
 def writes(function: F) -> F:
     """Adds the options of a command that changes something."""
-    return common(as_json(no_questions(function)))
+    return common(as_json(without_questions(function)))
 
 
 query = click.option(

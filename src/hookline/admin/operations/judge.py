@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
 from hookline import ids, providers
 from hookline.admin.objects import Finding, Verdict
 from hookline.admin.operations.base import Conflict, Desk
 from hookline.admin.operations.trigger import find_source
 from hookline.config import Source, resolved_source
-from hookline.errors import Rejected, Unavailable
+from hookline.errors import ConfigError, Rejected, Unavailable
 from hookline.ingest.arrivals import arrival
 from hookline.ingest.entries import Entry
 from hookline.model import Receipt, Reply, Request, Verified
+from hookline.providers import diagnose
 from hookline.routing import Router
 from hookline.store.records import RequestStory
 
@@ -30,7 +36,8 @@ async def judge(desk: Desk, told: RequestStory, *, keep: bool) -> Verdict:
     try:
         found = verifier.check(request, request.received_at)
     except Rejected as no:
-        return Verdict(request=shown, genuine=False, reason=no.reason, findings=findings(desk, source, request))
+        refused = verdict(bound, texts, request, secrets_of_others(desk, source.name))
+        return msgspec.structs.replace(refused, request=shown, reason=no.reason)
     except Unavailable as trouble:
         raise Conflict(f"{shown} cannot be judged now: {trouble.reason}") from None
     if isinstance(found, Reply):
@@ -72,6 +79,24 @@ async def _accept(
     raise receipt
 
 
-def findings(desk: Desk, source: Source, request: Request) -> list[Finding]:
-    """Why the signature fails, by name, with the cure."""
-    return []
+def verdict(source: Source, texts: Sequence[str], request: Request, others: Mapping[str, Sequence[str]]) -> Verdict:
+    """Whether a request is genuine as of its arrival, and if not, why, by name."""
+    try:
+        providers.bind(source, texts).check(request, request.received_at)
+    except Rejected as no:
+        found = diagnose(source, texts, request, request.received_at, others=others)
+        rows = [Finding(name=one.name, what=one.why, cure=one.cure) for one in found]
+        return Verdict(genuine=False, reason=no.reason, findings=rows)
+    except Unavailable as trouble:
+        return Verdict(genuine=False, reason=trouble.reason)
+    return Verdict(genuine=True)
+
+
+def secrets_of_others(desk: Desk, name: str) -> dict[str, tuple[str, ...]]:
+    """The secrets of all other sources, as far as they can be had: mixing them up is the commonest mistake."""
+    found = {}
+    for other in desk.config.sources.values():
+        if other.name != name:
+            with contextlib.suppress(ConfigError):
+                found[other.name] = resolved_source(other, desk.now)[1]
+    return found
