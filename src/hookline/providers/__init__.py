@@ -1,32 +1,26 @@
 """Is it really from them? What each provider signs, how it shakes hands, and what its events are called.
 
 ``bind`` makes a source's verifier once; ``Verifier.check`` judges each request; ``verify`` does both for people who
-want only the check.
+want only the check; ``diagnose`` says why a check fails, and ``recognise`` whose request it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
-from typing import Any
-
-import msgspec
-
-from hookline.config import Source
-from hookline.errors import ConfigError, Rejected
-from hookline.model import Headers, Reply, Request, Verified
-from hookline.providers.base import Provider, Signed, Verifier, custom_reply, refuse_options
+from hookline.providers.base import Provider, Signed, Verifier
+from hookline.providers.binding import bind, raw_headers, verify
+from hookline.providers.doctor import Finding, diagnose
 from hookline.providers.facts import CLOCK_REASONS
-from hookline.providers.fields import check_path
 from hookline.providers.handshakes import Learned
 from hookline.providers.keys import Keys
 from hookline.providers.practice import Practice, practice
-from hookline.providers.schemes.base import Binding
+from hookline.providers.recognise import recognise
+from hookline.providers.rows.msgraph import decrypt as decrypt_graph
 from hookline.providers.table import PROVIDERS
 
 __all__ = [
     "CLOCK_REASONS",
     "PROVIDERS",
+    "Finding",
     "Keys",
     "Learned",
     "Practice",
@@ -34,86 +28,10 @@ __all__ = [
     "Signed",
     "Verifier",
     "bind",
+    "decrypt_graph",
+    "diagnose",
     "practice",
+    "raw_headers",
+    "recognise",
     "verify",
 ]
-
-
-def bind(source: Source, secrets: Sequence[str], keys: Keys | None = None) -> Verifier:
-    """The verifier of a source, made once for each (re)load.
-
-    ``secrets`` are the resolved candidates, newest first: any of them may have signed, the first one signs. ``keys``
-    holds public keys that live at a URL. ConfigError names the key of the file and the cure.
-    """
-    where = f"sources.{source.name}"
-    row = PROVIDERS.get(source.provider)
-    if row is None:
-        near = get_close_matches(source.provider, PROVIDERS, n=1)
-        hint = (
-            f' — did you mean "{near[0]}"?'
-            if near
-            else " — `hmac`, `token` or `basic` suit senders without a name here"
-        )
-        raise ConfigError(f'{where}.provider: "{source.provider}" is not known{hint}')
-    options = source.options
-    refuse_options(row, options, where)
-    if row.configure is not None:
-        row = row.configure(row, options, where)
-    for name in ("type", "id", "subject"):
-        if name in options:
-            row = msgspec.structs.replace(row, **{name: check_path(options[name], f"{where}.{name}")})
-    binding = Binding(
-        where=where,
-        secrets=secrets,
-        options=options,
-        keys=Keys() if keys is None else keys,
-        tolerance=row.tolerance if source.tolerance is None else source.tolerance,
-        url=str(options.get("public_url", source.url)),
-    )
-    return Verifier(row, binding, reply=custom_reply(source.reply), batch=source.batch)
-
-
-def verify(
-    name: str,
-    *,
-    method: str = "POST",
-    url: str,
-    headers: Headers | Sequence[tuple[str, str]] | Mapping[str, str],
-    body: bytes,
-    secrets: Sequence[str],
-    now: float,
-    keys: Keys | None = None,
-    **options: Any,
-) -> Verified:
-    """What a request of the provider ``name`` carries, or Rejected: nothing else, for any input.
-
-    ``url`` is the one that the provider was told, with the query that came. ``now`` is in unix seconds. ``options`` are
-    the source's keys of the configuration file, ``tolerance`` among them. A handshake is Rejected as ``handshake``:
-    answering needs a door. ConfigError for an unknown provider or an unusable secret.
-    """
-    tolerance = options.pop("tolerance", None)
-    place, _, query = url.partition("?")
-    source = Source(name=name, provider=name, environment="", path="", url=place, tolerance=tolerance, options=options)
-    verifier = bind(source, secrets, keys)
-    path = "/" + place.partition("://")[2].partition("/")[2]
-    request = Request(
-        method=method,
-        target=(f"{path}?{query}" if query else path).encode("utf-8", "surrogatepass"),
-        headers=raw_headers(headers),
-        body=body,
-        received_at=now,
-    )
-    result = verifier.check(request, now)
-    if isinstance(result, Reply):
-        raise Rejected("handshake", result.status)
-    return result
-
-
-def raw_headers(headers: Headers | Sequence[tuple[str, str]] | Mapping[str, str]) -> Headers:
-    """Headers of any library as raw pairs."""
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
-    return [(_raw(name), _raw(value)) for name, value in pairs]
-
-
-def _raw(value: str | bytes) -> bytes:
-    return value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")

@@ -58,6 +58,7 @@ class GitLabCheck:
 
 
 def stamp(draft: Draft) -> None:
+    draft.set("X-Gitlab-Event", f"{(draft.type or 'push').replace('_', ' ').title()} Hook")
     if draft.id is not None:
         draft.set("Idempotency-Key", draft.id)
 
