@@ -14,7 +14,8 @@ from hookline.cli.options import confirm, options, query, writes
 from hookline.cli.output import plural
 from hookline.payload import visible
 
-LOOK = 0.3
+LOOK = 0.2
+"""Seconds between two tries at a job that its rate holds back."""
 
 
 @click.command()
@@ -91,7 +92,9 @@ def follow(client: Client, job: Replay) -> Replay:
     with output.Progress("replaying", job.total) as progress:
         while job.state == "running":
             progress.to(job.done)
-            time.sleep(LOOK)
-            job = client.call("show_replay", id=job.id)
+            before = job.done
+            job = client.call("advance_replay", id=job.id)
+            if job.done == before and job.state == "running":
+                time.sleep(LOOK)
         progress.to(job.done)
     return job

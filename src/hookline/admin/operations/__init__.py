@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hookline.admin.operations import events, requests, tokens, trial, trigger
+from hookline.admin.operations import erase, events, replays, requests, sources, tokens, trial, trigger
 from hookline.admin.operations.base import OPERATIONS
 
-__all__ = ["OPERATIONS", "events", "requests", "tokens", "trial", "trigger"]
+__all__ = ["OPERATIONS", "erase", "events", "replays", "requests", "sources", "tokens", "trial", "trigger"]

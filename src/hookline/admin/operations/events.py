@@ -14,7 +14,7 @@ from hookline.admin.operations.base import Ask, Bytes, Desk, NotFound, Trouble, 
 from hookline.admin.operations.find import Listing, Query, event_number, number_of, page, parsed
 
 MOST_FOLLOWED = 1_000
-MOST_IDS = 50
+MOST_IDS = 500
 
 
 class EventListing(Listing):
@@ -96,14 +96,10 @@ async def cancel_deliveries(desk: Desk, ask: Cancel) -> Done:
     """
     if bool(ask.ids) == bool(ask.q.strip()):
         raise Trouble("say which: `ids`, or a query in `q`")
-    node = parsed(desk, ask.q or _either(ask.ids))
-    return Done(count=await desk.store.cancel(node, dry_run=ask.dry_run, who=desk.who.name))
-
-
-def _either(names: list[str]) -> str:
-    for name in names:
+    parsed(desk, ask.q)
+    for name in ask.ids:
         number_of("dlv", name)
-    return " OR ".join(f"id:{name}" for name in names)
+    return Done(count=await desk.store.cancel(ask.q, ask.ids, who=desk.who.name, dry_run=ask.dry_run))
 
 
 def beginning(now: float) -> str:

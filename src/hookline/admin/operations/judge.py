@@ -10,6 +10,7 @@ import msgspec
 from hookline import ids, providers
 from hookline.admin.objects import Finding, Verdict
 from hookline.admin.operations.base import Conflict, Desk
+from hookline.admin.operations.replays import router
 from hookline.admin.operations.trigger import find_source
 from hookline.config import Source, resolved_source
 from hookline.errors import ConfigError, Rejected, Unavailable
@@ -17,7 +18,6 @@ from hookline.ingest.arrivals import arrival
 from hookline.ingest.entries import Entry
 from hookline.model import Receipt, Reply, Request, Verified
 from hookline.providers import diagnose
-from hookline.routing import Router
 from hookline.store.records import RequestStory
 
 
@@ -59,14 +59,6 @@ def stored(told: RequestStory) -> Request:
         received_at=row.received_at,
         peer=row.peer,
     )
-
-
-async def router(desk: Desk) -> Router:
-    """Who wants what now, of the file and of the apps that have published."""
-    apps = await desk.store.published_apps()
-    handlers = tuple(handler for app in apps for handler in app.handlers)
-    wanted = {source.name: source.events for source in desk.config.sources.values()}
-    return Router(desk.config.routes, handlers, desk.config.server.environment, wanted=wanted)
 
 
 async def _accept(
