@@ -189,7 +189,9 @@ class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
     to: str | None = None
     """Add a delivery for this destination, and repeat no other."""
     rate: float | None = None
-    """Deliveries a second; None for as fast as the destinations take them."""
+    """Events a second; None for as fast as the destinations take them."""
+    only: tuple[str, ...] = ()
+    """Events and deliveries by their ids, instead of a query."""
 
 
 class ReplayPlan(msgspec.Struct, kw_only=True):

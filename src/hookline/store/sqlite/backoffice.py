@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from hookline import search
@@ -14,10 +14,16 @@ from hookline.store.records import (
     EventRow,
     EventStory,
     Found,
+    ReplayOptions,
+    ReplayPlan,
+    ReplayRow,
     RequestRow,
     RequestStory,
+    WorkerRow,
 )
-from hookline.store.sqlite import browse, story
+from hookline.store.sqlite import browse, control, pick, replay, story
+from hookline.store.sqlite.pick import Route
+from hookline.store.sqlite.tokens import write_audit
 
 T = TypeVar("T")
 
@@ -35,6 +41,9 @@ class BackOffice:
         raise NotImplementedError
 
     async def write(self, act: Callable[..., T], *values: Any, **named: Any) -> T:
+        raise NotImplementedError
+
+    def now(self) -> float:
         raise NotImplementedError
 
     # -- looking -------------------------------------------------------------------------------------------------
@@ -88,6 +97,111 @@ class BackOffice:
     async def request(self, number: int) -> RequestStory | None:
         """A request with its bytes, and the events that it became or repeats."""
         return await self.read(story.request_story, number, self._shelf)
+
+    # -- repeating -----------------------------------------------------------------------------------------------
+
+    async def plan_replay(self, query: str, options: ReplayOptions, route: Route | None = None) -> ReplayPlan:
+        """What :meth:`create_replay` would do. Looks at everything, however long it takes. ``route`` is a router's
+        ``route`` method, wanted with ``options.reroute``.
+
+        :raises hookline.search.SearchError: for a query or an id that says nothing.
+        """
+        plan = ReplayPlan()
+        choice = pick.choose(query, options.only, self.now())
+        position = 0
+        while True:
+            bite = await self._bite(choice, options, route, position, pick.WINDOW)
+            replay.add_to_plan(plan, bite, options)
+            if bite.ended:
+                return plan
+            position = bite.position
+
+    async def create_replay(
+        self,
+        query: str,
+        options: ReplayOptions,
+        *,
+        who: str,
+        route: Route | None = None,
+        plan: ReplayPlan | None = None,
+    ) -> ReplayRow:
+        """Begin a job: :meth:`advance_replay` carries it out, a bite at a time, in whichever process calls it."""
+        plan = plan or await self.plan_replay(query, options, route)
+        return await self.write(replay.create_replay, query, options, plan.events, who=who)
+
+    async def advance_replay(self, number: int, route: Route | None = None) -> ReplayRow | None:
+        """The next bite of a job, no more than its rate allows. Returns how far it is; None if there is no such job.
+        Several processes may call it at once: each bite is carried out once."""
+        job = await self.read(replay.replay_row, number)
+        if job is None or job.state != "running":
+            return job
+        allowed = pick.WINDOW
+        if job.options.rate is not None:
+            allowed = min(allowed, int((self.now() - job.created_at) * job.options.rate) + 1 - job.done)
+        if allowed < 1:
+            return job
+        choice = pick.choose(job.query, job.options.only, job.created_at, below=job.id)
+        bite = await self._bite(choice, job.options, route, job.position, allowed)
+        await self.write(replay.advance_replay, job, bite)
+        return await self.read(replay.replay_row, number)
+
+    async def replay(self, number: int) -> ReplayRow | None:
+        """A job and how far it is."""
+        return await self.read(replay.replay_row, number)
+
+    async def running_replays(self) -> list[ReplayRow]:
+        """Jobs that want :meth:`advance_replay`."""
+        return await self.read(replay.running_replays)
+
+    async def list_replays(self, *, limit: int = 50, cursor: str | None = None) -> Found[ReplayRow]:
+        """Jobs, the newest first."""
+        return await self.read(replay.list_replays, limit, Cursor.load(cursor) if cursor is not None else None)
+
+    async def stop_replay(self, number: int, *, who: str) -> bool:
+        """End a job where it is; False where it had ended."""
+        return await self.write(replay.stop_replay, number, who=who)
+
+    async def cancel(self, query: str = "", only: Sequence[str] = (), *, who: str, dry_run: bool = False) -> int:
+        """Cancel deliveries that are pending or need review, by a query or by prefixed ids. Returns how many."""
+        choice = pick.choose(query, only, self.now())
+        position, count = 0, 0
+        while True:
+            bite = await self.read(
+                pick.pick_deliveries, choice, position, self._shelf, _budget(SEARCH_SECONDS), pick.WINDOW
+            )
+            if dry_run:
+                count += sum(line.state in control.CANCELLABLE for line in bite.lines)
+            elif bite.lines:
+                count += await self.write(control.cancel, bite.lines, who=who)
+            if bite.ended:
+                break
+            position = bite.position
+        if count and not dry_run:
+            await self.write(write_audit, who, "deliveries cancelled", query or " ".join(only), {"count": count})
+        return count
+
+    async def _bite(
+        self, choice: pick.Choice, options: ReplayOptions, route: Route | None, position: int, most: int
+    ) -> pick.Bite:
+        over = _budget(SEARCH_SECONDS)
+        if options.reroute or options.to is not None:
+            router = route if options.reroute else None
+            return await self.read(pick.pick_events, choice, position, self._shelf, over, router, options.to, most)
+        return await self.read(pick.pick_deliveries, choice, position, self._shelf, over, most)
+
+    # -- destinations and workers --------------------------------------------------------------------------------
+
+    async def pause(self, destination: str, reason: str = "", *, who: str) -> None:
+        """Hold back what goes to a destination. Nothing is lost and no attempt used up."""
+        await self.write(control.pause, destination, reason, who=who)
+
+    async def resume(self, destination: str, *, who: str) -> None:
+        """Let it go again, and close its breaker."""
+        await self.write(control.resume, destination, who=who)
+
+    async def list_workers(self) -> list[WorkerRow]:
+        """Workers heard of in the last minute."""
+        return await self.read(control.list_workers)
 
     async def _list(
         self, listing: browse.Listing[T], query: search.Node, limit: int, cursor: str | None, seconds: float

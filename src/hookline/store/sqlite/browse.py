@@ -146,7 +146,7 @@ def listed(
     size = FIRST_WINDOW
     while True:
         low = _low(tx, listing.window, path, plan, values, high, size)
-        text = _text(listing.rows, plan, listing.payload, path)
+        text = filled(listing.rows, plan, listing.payload, path)
         for row, wanted in _judged(tx, text, {**plan.values, **values, "high": high, "low": low}, plan, codec, listing):
             if wanted and len(rows) == limit:
                 return Found(data=_records(listing, rows), next=listing.cursor(rows[-1]).dump())
@@ -173,7 +173,8 @@ def _low(tx: Tx, window: str, path: str, plan: Plan, values: dict[str, Any], hig
     return int(found[0]) if found is not None else plan.low
 
 
-def _text(statement: str, plan: Plan, payload: Sequence[str], path: str) -> str:
+def filled(statement: str, plan: Plan, payload: Sequence[str], path: str) -> str:
+    """A statement of browse.sql with its gaps closed."""
     columns = ", ".join(("", *plan.truths, *payload)) if plan.slow else ""
     text = queries()[statement]
     return text.replace("{truths}", columns).replace("{path}", path).replace("{where}", plan.where)

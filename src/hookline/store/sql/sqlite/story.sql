@@ -38,3 +38,6 @@ select record from fresh_keys where substr(record, 1, 8) = :hash order by seq de
 
 -- name: latest_event
 select max(id) from events
+
+-- name: event_names
+select provider_id, subject from events where id = :id

@@ -1,0 +1,228 @@
+"""What a bulk action is about: walks the deliveries (or events) of a query or of a list of ids upwards, in bites."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from hookline import ids, search
+from hookline.model import NewDelivery, Request, VerifiedEvent
+from hookline.routing import Reader, reader
+from hookline.store.compress import Codec
+from hookline.store.sqlite import browse, find
+from hookline.store.sqlite.browse import Over
+from hookline.store.sqlite.find import Plan, Target
+from hookline.store.sqlite.queries import queries
+from hookline.store.sqlite.tx import Tx
+
+Route = Callable[[str, str, str, Reader], tuple[Sequence[NewDelivery], str]]
+"""``Router.route``: source, environment, type and what reads the event, to deliveries and the reason for none."""
+
+WINDOW = 256
+"""Events of a bite."""
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """Which ones: a query, or some by their numbers."""
+
+    query: search.Node = search.EVERYTHING
+    events: tuple[int, ...] | None = None
+    deliveries: tuple[int, ...] | None = None
+    below: int = 1 << 62
+    """Events with this id or a later one are left alone: they came after somebody decided."""
+
+    @property
+    def listed(self) -> bool:
+        return self.events is not None or self.deliveries is not None
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """A delivery that was picked, or that could be added."""
+
+    event: int
+    environment: str
+    destination: str
+    id: int = 0
+    state: str = ""
+    running: bool = False
+    waiting: bool = False
+    """Due later."""
+    new: NewDelivery | None = None
+    routed: bool = False
+    """Today's routes lead there."""
+
+
+class Bite(msgspec.Struct, kw_only=True):
+    lines: list[Line]
+    events: int = 0
+    """That matched."""
+    position: int
+    """The last event that was looked at."""
+    ended: bool = False
+
+
+def choose(query: str, only: Sequence[str], now: float, below: int = 1 << 62) -> Choice:
+    """From what somebody typed: a query, or prefixed ids (``evt_…``, ``dlv_…``).
+
+    :raises search.SearchError: for a query that says nothing, or an id that is none.
+    """
+    if not only:
+        return Choice(query=search.parse(query, now), below=below)
+    events: list[int] = []
+    deliveries: list[int] = []
+    for text in only:
+        known = ids.read(text)
+        if known is None or known[0] not in ("evt", "dlv"):
+            raise search.SearchError(0, f"{text} is neither an event (evt_…) nor a delivery (dlv_…)")
+        (events if known[0] == "evt" else deliveries).append(known[1])
+    return Choice(events=tuple(events), deliveries=tuple(deliveries), below=below)
+
+
+def pick_deliveries(tx: Tx, choice: Choice, after: int, codec: Codec, over: Over, most: int = WINDOW) -> Bite:
+    """The next deliveries that the choice is about, oldest events first. Bites end between events."""
+    bite = Bite(lines=[], position=after)
+    for row in _walk(tx, choice, find.DELIVERIES, "find_repeatable", 7, bite, codec, over, most):
+        delivery, event, destination, state, running, waiting, environment = row[:7]
+        bite.lines.append(
+            Line(
+                id=delivery,
+                event=event,
+                environment=environment,
+                destination=destination,
+                state=state,
+                running=bool(running),
+                waiting=bool(waiting),
+            )
+        )
+    return bite
+
+
+def pick_events(
+    tx: Tx,
+    choice: Choice,
+    after: int,
+    codec: Codec,
+    over: Over,
+    route: Route | None,
+    to: str | None,
+    most: int = WINDOW,
+) -> Bite:
+    """The next events that the choice is about: with the deliveries they have, and those that could be added."""
+    bite = Bite(lines=[], position=after)
+    for row in _walk(tx, choice, find.EVENTS, "find_routable", 4, bite, codec, over, most):
+        bite.lines += _lines(tx, row, codec, route, to)
+    return bite
+
+
+def _lines(tx: Tx, row: Sequence[Any], codec: Codec, route: Route | None, to: str | None) -> list[Line]:
+    event, source, environment, type = row[:4]
+    wanted = {to: NewDelivery(to)} if to is not None else {}
+    if route is not None:
+        found, _ = route(source, environment, type, _reader(tx, event, type, codec))
+        wanted |= {new.destination: new for new in found}
+    lines = []
+    for delivery, destination, state, running, waiting in tx.run("lines_of_event", event=event, now=tx.now):
+        routed = wanted.pop(destination, None) is not None
+        if to is None or routed:
+            lines.append(
+                Line(
+                    id=delivery,
+                    event=event,
+                    environment=environment,
+                    destination=destination,
+                    state=state,
+                    running=bool(running),
+                    waiting=bool(waiting),
+                    routed=routed,
+                )
+            )
+    for new in wanted.values():
+        lines.append(Line(event=event, environment=environment, destination=new.destination, new=new, routed=True))
+    return lines
+
+
+def _reader(tx: Tx, event: int, type: str, codec: Codec) -> Reader:
+    """Reads an ordering key out of a stored event; its bytes are opened only if somebody asks."""
+    made: list[Reader] = []
+
+    def read(path: str) -> Any:
+        if not made:
+            row = tx.one("event_content", id=event)
+            assert row is not None
+            headers, body = browse.open_content(tx, codec, row[3] or 0, row[4])
+            own = browse.open_blob(tx, codec, row[7], row[8]) if row[8] is not None else body or b""
+            known = tx.one("event_names", id=event) or (None, None)
+            request = Request(method=row[1] or "POST", target=row[2] or b"", headers=headers, body=own, received_at=0)
+            made.append(reader(VerifiedEvent(id=known[0], subject=known[1], type=type, body=own), request))
+        return made[0](path)
+
+    return read
+
+
+def _walk(
+    tx: Tx,
+    choice: Choice,
+    target: Target,
+    statement: str,
+    width: int,
+    bite: Bite,
+    codec: Codec,
+    over: Over,
+    most: int,
+) -> Iterator[Sequence[Any]]:
+    """The wanted rows of the next ``most`` events along the path; keeps the bite's books."""
+    plan = find.compile(choice.query, target, tx.now)
+    path, where = _path(choice, plan, target)
+    after = max(bite.position, plan.low - 1)
+    below = min(plan.high, choice.below)
+    values: dict[str, Any] = {**plan.values, "path": plan.required("source"), "after": after}
+    if choice.listed:
+        values |= _listed(tx, choice)
+    window = queries()["event_window_up"].replace("{path}", path)
+    row = tx.connection.execute(window, {**values, "high": below, "size": most - 1}).fetchone()
+    high = int(row[0]) if row is not None else below - 1
+    text = browse.filled(statement, plan, browse.EVENT_PAYLOAD, path).replace("{only}", where)
+    event_place = 1 if statement == "find_repeatable" else 0
+    at, matched = after, 0
+    for row in tx.connection.execute(text, {**values, "high": high}):
+        event = row[event_place]
+        if event != at:
+            if plan.slow and at != after and over():
+                bite.position = at
+                return
+            at = event
+        if browse.wanted(tx, row, width, plan, codec):
+            if event != matched:
+                matched = event
+                bite.events += 1
+            yield row
+    bite.position = high
+    bite.ended = high >= below - 1
+
+
+def _path(choice: Choice, plan: Plan, target: Target) -> tuple[str, str]:
+    """The condition to walk along, and what else the rows must meet."""
+    if not choice.listed:
+        return browse.event_path(plan), "1"
+    path = "e.id in (select value from json_each(:all_events))"
+    if target is find.DELIVERIES:
+        return path, (
+            "(e.id in (select value from json_each(:events)) or d.id in (select value from json_each(:deliveries)))"
+        )
+    return path, "1"
+
+
+def _listed(tx: Tx, choice: Choice) -> dict[str, str]:
+    owners = [row[0] for number in choice.deliveries or () if (row := tx.one("event_of_delivery", id=number))]
+    events = list(choice.events or ())
+    return {
+        "events": _json(events),
+        "deliveries": _json(choice.deliveries or ()),
+        "all_events": _json(sorted({*events, *owners})),
+    }
+
+
+def _json(numbers: Sequence[int]) -> str:
+    return msgspec.json.encode(list(numbers)).decode()
