@@ -20,6 +20,13 @@ _PLACEHOLDER = re.compile(
 _PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):([^/@\s]*)@")
 
 
+KEPT: set[str] = set()
+"""What references of sources and destinations stood for in this process: log lines mask it."""
+
+_SHORTEST_KEPT = 6
+"""Shorter ones would mask ordinary words."""
+
+
 class Secret:
     """A text that shows as ``***`` wherever it turns up: in a repr, a log line, a traceback, a pickle.
     ``reveal()`` is the only way out, and easy to search for."""
@@ -96,6 +103,11 @@ def _read(ref: str, path: str) -> str:
         ) from None
     except ValueError:
         raise ConfigError(f"{ref}: is not UTF-8 text") from None
+
+
+def keep(*texts: str) -> None:
+    """Remember texts that must not appear in a log line."""
+    KEPT.update(text for text in texts if len(text) >= _SHORTEST_KEPT)
 
 
 def is_placeholder(text: str) -> bool:

@@ -155,3 +155,20 @@ def test_https_that_nobody_can_prove_refuses_everybody(tmp_path: Path) -> None:
     text = "[server]\nrequire_https = true\n" + dedent(GITHUB)
     assert keys(problems(tmp_path, text)) == [("error", "server.require_https")]
     assert problems(tmp_path, text.replace("true", 'true\ntrusted_proxies = ["10.0.0.0/8"]')) == []
+
+
+@pytest.mark.parametrize("provider", ["twilio", "square", "mandrill", "hubspot", "trello"])
+def test_whoever_signs_the_url_needs_to_be_told_it(tmp_path: Path, provider: str) -> None:
+    text = GITHUB.replace('provider = "github"', f'provider = "{provider}"')
+    [problem] = problems(tmp_path, text)
+    assert keys([problem]) == [("error", "sources.github")]
+    assert problem.cure == "set server.public_url"
+    assert problems(tmp_path, '[server]\npublic_url = "https://hooks.example.com"\n' + dedent(text)) == []
+
+
+def test_a_destination_that_cannot_be_made_is_told_with_its_key(tmp_path: Path) -> None:
+    text = GITHUB.replace('type = "http"', 'type = "htp"')
+    assert keys(problems(tmp_path, text)) == [("error", "destinations.deploy.type")]
+    text = GITHUB.replace('"https://ci.example.com"', '"env:CI_URL"')
+    assert keys(problems(tmp_path, text)) == [("secret", "destinations.deploy.url")]
+    assert problems(tmp_path, text, secrets=False) == []

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hookline.config import Destination, SecretRef, Source, resolved_destination, resolved_source
 from hookline.errors import ConfigError
 from hookline.secrets import Secret, is_placeholder, mask_password, resolve
+from hookline.telemetry import scrub
 
 
 def test_a_secret_shows_as_stars_wherever_it_turns_up() -> None:
@@ -136,3 +137,8 @@ def test_options_are_resolved_however_deep_they_lie() -> None:
 def test_a_password_in_a_url_is_masked() -> None:
     assert mask_password("postgresql://me:hunter2@host/db") == "postgresql://me:***@host/db"
     assert mask_password("https://host/a:b@c") == "https://host/a:b@c"
+
+
+def test_what_a_reference_stood_for_is_masked_in_log_lines() -> None:
+    resolved_source(source(SecretRef(ref="env:A")), 0.0, lambda ref: "0123456789-kept")
+    assert scrub("Traceback: 0123456789-kept") == "Traceback: ***"

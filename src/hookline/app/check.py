@@ -5,14 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from hookline import filters, providers
 from hookline.app import Hookline
-from hookline.config import Config, Problem, SecretRef, Source, read, resolved_source
-from hookline.errors import ConfigError
+from hookline.config import Config, Problem, SecretRef, Source, read, resolved_destination, resolved_source
+from hookline.destinations import build
+from hookline.errors import ConfigError, Rejected, Unavailable
 from hookline.handlers import Handler
 from hookline.routing import matches, matches_any
 from hookline.secrets import is_reference, resolve
@@ -21,6 +23,7 @@ SHORTEST = 16
 """Characters: what people make up by hand is shorter, what providers and password managers make is longer."""
 
 _ENDED = "ended"
+_TRIED_AT = 1_800_000_000.0
 
 ANSWER_NOW = {
     "stripe": ("issuing_authorization.request", "approves or declines a card payment by the answer, within 2 s"),
@@ -62,6 +65,7 @@ def judge(
     handlers = list(app.handlers.values()) if app else []
     return [
         *(problem for source in config.sources.values() for problem in _source(config, source, env, now, secrets)),
+        *(problem for name in config.destinations for problem in _destination(config, name, env, secrets)),
         *_filters(config),
         *_handlers(config, handlers),
         *_unrouted(config, handlers, app is not None),
@@ -98,6 +102,11 @@ def _source(
         if secrets or not about_secret:
             level = "secret" if about_secret and source.secrets else "error"
             yield problem_of(config, str(trouble), level, f"sources.{source.name}")
+    else:
+        if not source.url and signs_url(source.provider):
+            key = f"sources.{source.name}"
+            what = f"{source.provider} signs the URL that it calls, and there is none to compare with"
+            yield Problem(key=key, what=what, cure="set server.public_url", place=config.place(key))
     for index, text in enumerate(texts):
         if doubt := _doubt(text):
             key = f"sources.{source.name}.secrets[{index}]"
@@ -108,6 +117,23 @@ def _source(
             yield _warning(config, key, "has ended", "take it out")
         elif not is_reference(secret.ref):
             yield _warning(config, key, "is written out in the file", 'keep it elsewhere: "env:NAME" or "file:PATH"')
+
+
+def _destination(config: Config, name: str, env: Mapping[str, str] | None, secrets: bool) -> Iterator[Problem]:
+    """Whether the destination can be made. Where no secret is looked up, any text stands in for it."""
+    key = f"destinations.{name}"
+    try:
+        found = resolved_destination(
+            config.destinations[name], lambda ref: resolve(ref, env) if secrets else "https://secret.example"
+        )
+    except ConfigError as trouble:
+        yield problem_of(config, str(trouble), "secret", key)
+        return
+    try:
+        build(found, config)
+    except ConfigError as trouble:
+        if secrets or found == config.destinations[name]:
+            yield problem_of(config, str(trouble), "error", key)
 
 
 def _missing(config: Config, source: Source, env: Mapping[str, str] | None, now: float) -> Iterator[Problem]:
@@ -124,6 +150,37 @@ def _missing(config: Config, source: Source, env: Mapping[str, str] | None, now:
             resolved_source(part, now, lambda ref: resolve(ref, env))
         except ConfigError as trouble:
             yield problem_of(config, str(trouble), "secret", f"sources.{source.name}")
+
+
+@cache
+def signs_url(provider: str) -> bool:
+    """Whether a signature for one URL fails at another: what matters is found out by trying."""
+    practice = providers.practice(provider)
+    here, there = (
+        providers.bind(
+            Source(
+                name=provider,
+                provider=provider,
+                environment="production",
+                path="/x",
+                url=f"https://{host}.example/x",
+                options=practice.options,
+            ),
+            practice.secrets,
+            practice.keys,
+        )
+        for host in ("here", "there")
+    )
+    try:
+        request = here.sign(b"{}", now=_TRIED_AT, type="x", id="x").request(_TRIED_AT)
+        here.check(request, _TRIED_AT)
+    except (ConfigError, Rejected, Unavailable):
+        return False  # not to be found out like this
+    try:
+        there.check(request, _TRIED_AT)
+    except (Rejected, Unavailable):
+        return True
+    return False
 
 
 def _doubt(secret: str) -> str:

@@ -9,7 +9,7 @@ import msgspec
 
 from hookline.config.settings import Destination, Source
 from hookline.errors import ConfigError
-from hookline.secrets import is_placeholder, is_reference, show_reference
+from hookline.secrets import is_placeholder, is_reference, keep, show_reference
 from hookline.secrets import resolve as resolve_reference
 
 Resolve = Callable[[str], str]
@@ -58,6 +58,8 @@ def _texts(value: Any, key: str, resolve: Resolve) -> Any:
 
 def _text(ref: str, key: str, resolve: Resolve) -> str:
     try:
-        return resolve(ref)
+        text = resolve(ref)
     except ConfigError as trouble:
         raise ConfigError(f"{key}: {trouble}") from None
+    keep(text)
+    return text

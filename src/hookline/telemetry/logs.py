@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from hookline.payload import safe_json, visible
+from hookline.secrets import KEPT
 
-_secrets: set[str] = set()
+_secrets = KEPT
 _context: dict[str, str] = {}
 _as_json = True
 _SHORTEST_SECRET = 6

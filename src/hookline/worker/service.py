@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import Collection, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Protocol
 import structlog
 
 from hookline.destinations.base import Destination
+from hookline.errors import Unavailable
 from hookline.filters import Filter
 from hookline.worker.alone import Alone
 from hookline.worker.board import Board, crashed, fresh_path
@@ -21,11 +23,15 @@ from hookline.worker.settings import WorkerSettings
 
 log = structlog.get_logger("hookline.worker")
 
+_SEEN_EVERY = 20.0
+
 
 class ServiceStore(WorkStore, KeeperStore, Protocol):
     """All that a worker process needs of a store."""
 
     async def bury(self, worker: str, running: Collection[tuple[int, int]]) -> int: ...
+    async def worker_seen(self, name: str, pid: int, destinations: Sequence[str]) -> None: ...
+    async def worker_gone(self, name: str) -> None: ...
 
 
 class Service:
@@ -66,16 +72,28 @@ class Service:
         await self.bury_the_dead()
         keeper = Keeper(self.worker, self._store, asyncio.get_running_loop())
         keeper.start()
+        seen = asyncio.create_task(self._be_seen(), name="worker is seen")
         try:
             await self.worker.run()
         finally:
+            seen.cancel()
+            await asyncio.gather(seen, return_exceptions=True)
             keeper.stop()
+            with contextlib.suppress(Unavailable):  # it will be forgotten by itself
+                await self._store.worker_gone(self.worker.name)
             self.worker.leave()
             for destination in self._destinations.values():
                 await destination.close()
 
     def stop(self) -> None:
         self.worker.stop()
+
+    async def _be_seen(self) -> None:
+        """Tell the store that somebody works on these destinations, so that it can say where nobody does."""
+        while True:
+            with contextlib.suppress(Unavailable):
+                await self._store.worker_seen(self.worker.name, os.getpid(), list(self._destinations))
+            await asyncio.sleep(_SEEN_EVERY)
 
     async def bury_the_dead(self) -> None:
         """Take back what workers of this machine held when they died; only what they were running counts a crash."""

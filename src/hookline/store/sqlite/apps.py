@@ -50,11 +50,6 @@ def published_apps(tx: Tx) -> list[PublishedApp]:
     return [_app(row) for row in tx.run("published_apps")]
 
 
-def anybody_works(tx: Tx) -> bool:
-    """Whether any worker has said within the last minute that it works."""
-    return tx.one("anybody_works", now=tx.now) is not None
-
-
 def _app(row: Row) -> PublishedApp:
     app, generation, handlers, error = row
     return PublishedApp(app=app, generation=generation, handlers=_handlers.decode(handlers), error=error)

@@ -19,7 +19,7 @@ from hookline.model import Arrival, Claim, HandlerRoute, Receipt, Settlement
 from hookline.store.base import PublishedApp, RequestNote, Want
 from hookline.store.clock import BootClock, Clock, boot_id, boot_seconds
 from hookline.store.compress import Codec
-from hookline.store.sqlite import apps, shared
+from hookline.store.sqlite import apps, shared, workers
 from hookline.store.sqlite.accept import accept, pack
 from hookline.store.sqlite.backoffice import BackOffice
 from hookline.store.sqlite.checkpoint import Checkpointer
@@ -169,7 +169,15 @@ class SqliteStore(BackOffice, Upkeep):
 
     async def anybody_works(self) -> bool:
         """Whether any worker has said within the last minute that it works."""
-        return await self.read(apps.anybody_works)
+        return await self.read(workers.anybody_works)
+
+    async def worker_seen(self, name: str, pid: int, destinations: Sequence[str]) -> None:
+        """A worker says that it is there, and what it can deliver to. To be said again within a minute."""
+        await self.write(workers.worker_seen, name, pid, destinations)
+
+    async def worker_gone(self, name: str) -> None:
+        """A worker leaves in good order."""
+        await self.write(workers.worker_gone, name)
 
     async def shared_key(self) -> bytes:
         """32 random bytes that the processes of this store share: what marks a sample of our own at the door."""

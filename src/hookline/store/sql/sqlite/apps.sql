@@ -17,6 +17,3 @@ select app, generation, handlers, error from apps order by app
 
 -- name: forget_other_apps
 delete from apps where app <> :app
-
--- name: anybody_works
-select 1 from workers where seen_at > :now - 60 limit 1
