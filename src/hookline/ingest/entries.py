@@ -18,7 +18,6 @@ from hookline.ingest.pace import Bucket
 from hookline.ingest.replies import FORBIDDEN, GONE, UNSUPPORTED, plain
 from hookline.model import Reply
 from hookline.providers import Verifier
-from hookline.providers.schemes.shared import Authorization, Token
 
 log = structlog.get_logger("hookline.ingest")
 
@@ -66,7 +65,7 @@ class Entry:
             )
             methods, content_types = verifier.methods, verifier.content_types
         self.ack = verifier.ack if verifier is not None else Reply()
-        self.sends_secret = verifier is not None and isinstance(verifier.provider.scheme, Token | Authorization)
+        self.sends_secret = verifier is not None and verifier.sends_secret
         """The secret itself is the credential, in every request: masked in what is stored, and no reason for alarm."""
         self.needles = Needles(secrets)
         self.allow = ", ".join(sorted(methods)).encode()

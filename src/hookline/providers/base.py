@@ -114,6 +114,7 @@ class Verifier:
         self.methods = provider.methods
         self.content_types = provider.content_types
         self._check: Check = provider.scheme.bind(binding)
+        self.sends_secret = self._check.sends_secret
         readers = Readers()
         self._type = readers.add(provider.type)
         self._id = readers.add(provider.id)

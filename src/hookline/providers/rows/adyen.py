@@ -62,6 +62,8 @@ class Adyen(msgspec.Struct, frozen=True):
 
 
 class AdyenCheck:
+    sends_secret = False
+
     def __init__(self, macs: list[Mac]) -> None:
         self.macs = macs
 

@@ -46,6 +46,8 @@ class Braintree(msgspec.Struct, frozen=True):
 
 
 class BraintreeCheck:
+    sends_secret = False
+
     def __init__(self, pairs: list[tuple[str, Mac]]) -> None:
         self.pairs = pairs
 

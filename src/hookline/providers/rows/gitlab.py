@@ -39,6 +39,7 @@ class GitLab(msgspec.Struct, frozen=True):
 class GitLabCheck:
     def __init__(self, checks: list[tuple[Check, list[int]]]) -> None:
         self.checks = checks
+        self.sends_secret = any(check.sends_secret for check, _ in checks)
 
     def check(self, facts: Facts) -> Match:
         problem = Rejected(MISSING)

@@ -47,6 +47,8 @@ class Inside(msgspec.Struct, frozen=True):
 
 
 class InsideCheck:
+    sends_secret = False
+
     def __init__(self, macs: list[Mac], tolerance: float | None) -> None:
         self.macs = macs
         self.tolerance = tolerance

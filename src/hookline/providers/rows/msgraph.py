@@ -62,6 +62,8 @@ class Graph(msgspec.Struct, frozen=True):
 
 
 class GraphCheck:
+    sends_secret = True
+
     def __init__(self, binding: Binding) -> None:
         self.binding = binding
         self.expected = [(secret.encode(),) for secret in binding.secrets]

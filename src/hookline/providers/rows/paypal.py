@@ -44,6 +44,8 @@ class PayPal(msgspec.Struct, frozen=True):
 
 
 class PayPalCheck:
+    sends_secret = False
+
     def __init__(self, webhook: bytes, binding: Binding, private: PrivateKey | None) -> None:
         self.webhook = webhook
         self.keys: Keys = binding.keys

@@ -49,6 +49,8 @@ class Sns(msgspec.Struct, frozen=True):
 
 
 class SnsCheck:
+    sends_secret = False
+
     def __init__(self, topics: list[str], binding: Binding, private: PrivateKey | None) -> None:
         self.topics = topics
         self.keys = binding.keys

@@ -36,6 +36,8 @@ class Twilio(msgspec.Struct, frozen=True):
 
 
 class TwilioCheck:
+    sends_secret = False
+
     def __init__(self, keys: list[bytes]) -> None:
         self.macs = {name: [Mac(key, name) for key in keys] for name in _ALGORITHMS.values()}
 

@@ -29,6 +29,9 @@ class Match(NamedTuple):
 class Check(Protocol):
     """A scheme with its secrets."""
 
+    sends_secret: bool
+    """Whether the secret itself travels in every request: then it is no leak to find it there."""
+
     def check(self, facts: Facts) -> Match:
         """Rejected unless one of the secrets made the signature; Unavailable if that cannot be told now."""
         ...

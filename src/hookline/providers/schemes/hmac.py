@@ -85,6 +85,8 @@ class Hmac(msgspec.Struct, frozen=True, kw_only=True):
 class HmacCheck:
     """An Hmac with its keys."""
 
+    sends_secret = False
+
     def __init__(self, scheme: Hmac, macs: list[Mac], binding: Binding) -> None:
         self.scheme = scheme
         self.macs = macs

@@ -117,6 +117,8 @@ class Jwt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JwtCheck:
+    sends_secret = False
+
     def __init__(self, scheme: Jwt, binding: Binding) -> None:
         self.scheme = scheme
         self.binding = binding

@@ -103,6 +103,8 @@ class Asymmetric(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AsymmetricCheck:
+    sends_secret = False
+
     def __init__(self, scheme: Asymmetric, keys: list[tuple[PublicKey, PrivateKey | None]], binding: Binding) -> None:
         self.scheme = scheme
         self.keys = keys

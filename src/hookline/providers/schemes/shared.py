@@ -53,6 +53,8 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TokenCheck:
+    sends_secret = True
+
     def __init__(self, scheme: Token, secrets: Sequence[str]) -> None:
         self.place, _, self.name = scheme.place.partition(".")
         self.key = self.name.lower().encode()
@@ -112,6 +114,8 @@ class Authorization(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuthorizationCheck:
+    sends_secret = True
+
     def __init__(self, expected: list[list[bytes]]) -> None:
         self.expected = expected
 

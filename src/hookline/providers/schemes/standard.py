@@ -43,6 +43,8 @@ class StandardWebhooks(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StandardCheck:
+    sends_secret = False
+
     def __init__(
         self,
         scheme: StandardWebhooks,
