@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from hookline import providers, telemetry
+from hookline import telemetry
 from hookline.config import Limits
 from hookline.errors import Rejected, Unavailable
 from hookline.ingest.addresses import neighbourhood
@@ -24,7 +24,7 @@ from hookline.ingest.replies import FORBIDDEN, NOT_FOUND, OK, UNAVAILABLE, busy,
 from hookline.ingest.requestlog import Notebook, RequestLog
 from hookline.ingest.triggers import Triggers
 from hookline.model import Receipt, Reply, Request, RequestOutcome, Verified, VerifiedEvent
-from hookline.providers import CLOCK_REASONS, PROVIDERS, Learned
+from hookline.providers import CLOCK_REASONS, PROVIDERS, Learned, recognise
 from hookline.routing import Router
 from hookline.store.base import RequestNote
 
@@ -36,10 +36,6 @@ RETRY_AFTER = 5
 _LOOK = 5.0
 """Seconds between two looks at the disk, and after a failed commit until events may try again."""
 _RESERVED = b"/i/"
-
-
-def _nobody(request: Request) -> str | None:
-    return None
 
 
 class IngestStore(Acceptor, Notebook, Protocol):
@@ -254,7 +250,7 @@ class Ingest:
 
     def _hint(self, request: Request) -> str:
         """Whose request came to a path that nobody has, and where it was perhaps meant to go."""
-        name = getattr(providers, "recognise", _nobody)(request)
+        name = recognise(request)
         title = PROVIDERS[name].title if name in PROVIDERS else ""
         near = nearest(request.target.partition(b"?")[0], self.entries)
         if not near and name is not None:

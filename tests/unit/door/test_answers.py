@@ -55,8 +55,14 @@ async def test_an_unknown_path_is_404_and_noted_with_a_hint(hall: Hall):
     assert status == 404
     [note] = await notes(hall)
     assert (note.source, note.reason, note.status) == (None, "unknown path", 404)
-    assert "did you mean /webhooks/github?" in note.hint
+    assert note.hint == "looks like GitHub; did you mean /webhooks/github?"
     assert note.request.body == hall.signed().body
+
+
+async def test_a_hint_goes_by_the_provider_where_the_path_says_nothing(hall: Hall):
+    await ask(hall, raw(hall.signed(), target=b"/hooks/from/elsewhere"))
+    await ask(hall, GET % b"/.env")
+    assert [note.hint for note in await notes(hall)] == ["looks like GitHub; did you mean /webhooks/github?", ""]
 
 
 async def test_an_inspection_url_that_is_not_there_is_404_and_not_noted(hall: Hall):
