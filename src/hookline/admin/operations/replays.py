@@ -15,7 +15,7 @@ from hookline.admin.operations.base import Ask, Conflict, Desk, NotFound, Troubl
 from hookline.admin.operations.find import ById, Cursor, Limit, Query, event_number, number_of, parsed
 from hookline.admin.operations.trigger import unknown
 from hookline.routing import Router
-from hookline.store.records import CursorError, ReplayOptions
+from hookline.store.records import CursorError, ReplayOptions, ReplayRow
 
 ADVANCE_SECONDS = 0.5
 """How long one request works on a job before it tells how far it is."""
@@ -82,16 +82,21 @@ async def replay_event(desk: Desk, ask: Single) -> Replay:
 async def advance_replay(desk: Desk, ask: ById) -> Replay:
     """Carry on with a job for a moment, no faster than its rate. The server does so by itself; this is for waiting."""
     number = number_of("rpl", ask.id)
-    route = (await router(desk)).route
+    row = await _advance(desk, number, await router(desk))
+    if row is None:
+        raise NotFound(f"there is no replay {ask.id} (any more)")
+    return dress.replay(row)
+
+
+async def _advance(desk: Desk, number: int, wanted: Router) -> ReplayRow | None:
+    """Bite after bite, until the job has ended, its rate holds it back, or the time for one turn is up."""
     until = time.monotonic() + ADVANCE_SECONDS
-    done = -1
+    position = -1
     while True:
-        row = await desk.store.advance_replay(number, route)
-        if row is None:
-            raise NotFound(f"there is no replay {ask.id} (any more)")
-        if row.state != "running" or row.position == done or time.monotonic() > until:
-            return dress.replay(row)
-        done = row.position
+        row = await desk.store.advance_replay(number, wanted.route)
+        if row is None or row.state != "running" or row.position == position or time.monotonic() > until:
+            return row
+        position = row.position
 
 
 @operation("GET", "/replays")
@@ -132,12 +137,12 @@ async def router(desk: Desk) -> Router:
 
 
 async def carry_on(desk: Desk) -> int:
-    """One bite of every running job: what the admin process does every moment. Returns how many run."""
+    """A turn for every running job: what the admin process does every moment. Returns how many there were."""
     running = await desk.store.running_replays()
     if running:
-        route = (await router(desk)).route
+        wanted = await router(desk)
         for row in running:
-            await desk.store.advance_replay(row.id, route)
+            await _advance(desk, row.id, wanted)
     return len(running)
 
 
