@@ -11,6 +11,7 @@ import asyncio
 import functools
 import ssl
 from collections.abc import Sequence
+from typing import cast
 
 import httptools
 import msgspec
@@ -242,8 +243,7 @@ class _Connection(asyncio.Protocol):
     # -- asyncio's side ----------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass of it
         self._registry.add(self)
 
     def data_received(self, data: bytes) -> None:
