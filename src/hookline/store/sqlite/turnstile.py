@@ -12,7 +12,7 @@ import fcntl
 import os
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -36,14 +36,18 @@ class Turnstile:
             fcntl.flock(self._write, fcntl.LOCK_EX)
         finally:
             fcntl.flock(self._next, fcntl.LOCK_UN)
-        os.pwrite(self._write, _HOLDER.pack(self._pid, boot_seconds()), 0)
+        self._sign(self._pid, boot_seconds())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.pwrite(self._write, _HOLDER.pack(0, 0.0), 0)
+        self._sign(0, 0.0)
         fcntl.flock(self._write, fcntl.LOCK_UN)
+
+    def _sign(self, pid: int, since: float) -> None:
+        with suppress(OSError):  # the disk is full: who writes is then not known, but he writes
+            os.pwrite(self._write, _HOLDER.pack(pid, since), 0)
 
     def close(self) -> None:
         os.close(self._next)

@@ -185,7 +185,8 @@ class Writer:
             connection.execute("begin immediate")
             try:
                 for job in jobs:
-                    self._run(tx, job, alone=len(jobs) == 1)
+                    if not job.abandoned:  # while we waited for our turn
+                        self._run(tx, job, alone=len(jobs) == 1)
                 if connection.in_transaction:
                     connection.execute("commit")
             finally:
@@ -215,7 +216,7 @@ class Writer:
         if isinstance(problem, _WHOLE_BATCH):
             found = explain(problem, self._path)
             return Unavailable(str(found)) if isinstance(found, ConfigError) else found
-        return problem
+        return Unavailable(f"the store's lock failed: {problem}") if isinstance(problem, OSError) else problem
 
     @staticmethod
     def _tell(jobs: list[Job]) -> None:
