@@ -35,7 +35,7 @@ A sender that is not listed needs no code:
 [sources.billing]
 provider  = "hmac"
 secrets   = ["env:BILLING_SECRET"]
-signature = { header = "X-Sig", algorithm = "sha256", prefix = "sha256=", encoding = "hex", signs = "{timestamp}.{body}" }
+signature = { header = "X-Sig", prefix = "sha256=", encoding = "hex", signs = "{timestamp}.{body}" }
 timestamp = { header = "X-Time", tolerance = "5m" }
 id        = "header.X-Id"
 type      = "body.event"
@@ -47,13 +47,13 @@ type      = "body.event"
 | `signature.algorithm` | `sha256` (the default), `sha1`, `sha384` or `sha512` |
 | `signature.encoding` | `hex` (the default), `hex-upper` or `base64` |
 | `signature.prefix` | what stands before the signature |
-| `signature.signs` | the signed text: `{body}`, `{timestamp}`, `{url}`, `{method}`, `{header.X-Name}` and what stands between |
+| `signature.signs` | the signed text: `{body}`, `{timestamp}`, `{url}`, `{method}`, `{header.X-Name}` and text |
 | `signature.key` | how the secret is written: `text` (the default), `hex`, `base64` or `whsec` |
 | `signature.separator`, `.assign`, `.label`, `.time` | for `t=1,v1=ab,v1=cd`: `","`, `"="`, `"v1"` and `"t"` |
 | `signature.repeats` | `true` where the header comes several times while secrets are exchanged |
-| `timestamp.header`, `.unit`, `.tolerance` | the time: its header, `s`, `ms` or `iso`, and how far it may be from ours |
+| `timestamp.header`, `.unit`, `.tolerance` | its header, `s`, `ms` or `iso`, and how far it may be from our time |
 | `token.header` or `token.query`, `token.prefix` | for `token`: where the secret itself is |
-| `token.header`, `.prefix`, `.query`, `.algorithm`, `.keys_url` | for `jwt`: where the token is, and whose key made it |
+| `token.header`, `.prefix`, `.query`, `.algorithm`, `.keys_url` | for `jwt`: where it is, and whose key made it |
 | `issuer`, `audience`, `body_hash` | for `jwt`: what its claims must say |
 | `id`, `type`, `subject` | `header.X-Name`, `body.a.b`, `form.a` or `query.a` |
 """

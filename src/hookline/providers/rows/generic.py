@@ -294,7 +294,6 @@ WEBSUB = Provider(
     scheme=Hmac(header="X-Hub-Signature", prefix="sha256="),
     credential="hub.secret of the subscription",
     type=lambda facts: "content",
-    subject=lambda facts: None,
     unsigned_handshake=handshakes.websub,
     methods=frozenset({"POST", "GET"}),
     options=frozenset({"topic"}),
