@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -113,3 +114,11 @@ async def test_the_only_app_forgets_what_it_was_called_before(tmp_path: Path) ->
         (tmp_path / name).write_text(APP)
         assert run(tmp_path, name[:-3], "--store", "sqlite:///hookline.db", "--only").returncode == 0
     assert list(await published(tmp_path)) == ["new:hooks"]
+
+
+def test_an_app_tells_other_processes_what_it_says_of_settings(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(
+        APP.replace("Hookline()", 'Hookline({"limits": {"body": "2MiB"}}, files="a.toml")')
+    )
+    told = run(tmp_path, "shop", "--settings")
+    assert json.loads(told.stdout) == {"config": {"limits": {"body": "2MiB"}}, "files": [f"{tmp_path}/a.toml"]}

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -50,9 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--config", "-c", action="append", default=[], help="a settings file, for its store; repeats")
     parser.add_argument("--store", help="the store's URL, instead of the settings' one")
     parser.add_argument("--generation", type=int, help="a newer one replaces, the same one adds; default: now")
+    parser.add_argument("--settings", action="store_true", help="publish nothing: print what the app says of settings")
     parser.add_argument("--only", action="store_true", help="forget the handlers of other apps")
     given = parser.parse_args(arguments)
     generation = int(time.time() * 1000) if given.generation is None else given.generation
+    if given.settings:
+        return _tell_settings(given.app)
     try:
         name = app_name(given.app)
         url = given.store or _store(given.config)
@@ -74,6 +79,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILURE
     names = ", ".join(route.name for route in routes) or "no handlers"
     print(f"published {name}: {names}" if done else f"{name}: a newer generation is published already")
+    return OK
+
+
+def _tell_settings(reference: str) -> int:
+    """As JSON on stdout: ``Hookline(config, files=…)`` for processes that do not import the app."""
+    try:
+        hooks = find_app(reference)
+        told = {"config": hooks.config, "files": [os.path.abspath(name) for name in hooks.files]}
+        print(json.dumps(told, default=str))
+    except ConfigError as trouble:
+        print(f"hookline: {trouble}", file=sys.stderr)
+        return PROBLEMS
     return OK
 
 

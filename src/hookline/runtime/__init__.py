@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from hookline.config import Config
 from hookline.errors import ConfigError
-from hookline.runtime.start import complain, load
+from hookline.runtime.start import complain, hand_down, load
 from hookline.supervisor import BAD_CONFIG
 
 __all__ = ["demo", "run_admin", "run_ingest", "run_worker", "serve"]
@@ -19,6 +19,7 @@ def serve(paths: Paths, flags: Flags, app: str | None, *, strict: bool = False) 
     """Everything on one machine: the door, the workers and the admin door under one parent."""
     from hookline.runtime.serve import run
 
+    paths = hand_down(app, paths)
     return _play("serve", paths, flags, lambda config: run(config, paths, flags, app), strict=strict)
 
 
@@ -26,6 +27,7 @@ def run_ingest(paths: Paths, flags: Flags, app: str | None) -> int:
     """The public door alone."""
     from hookline.runtime.ingest import run
 
+    paths = hand_down(app, paths)
     return _play("ingest", paths, flags, lambda config: run(config, paths, flags, app))
 
 
@@ -33,6 +35,7 @@ def run_worker(paths: Paths, flags: Flags, app: str | None) -> int:
     """A worker alone, with the handlers of ``app``."""
     from hookline.runtime.work import run
 
+    paths = hand_down(app, paths)
     return _play("worker", paths, flags, lambda config: run(config, paths, flags, app))
 
 

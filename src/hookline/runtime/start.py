@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
-from hookline.config import Config
+from hookline.config import CODE_ENV, Config
 from hookline.config import load as read
 from hookline.payload import visible
 from hookline.supervisor import follow_parent
@@ -29,6 +31,26 @@ def load(paths: Sequence[str], flags: Mapping[str, object], *, strict: bool = Fa
         if refused or problem.level != "warning":
             complain(str(problem))
     return None if refused else config
+
+
+def hand_down(app: str | None, paths: Sequence[str]) -> Sequence[str]:
+    """What an app was given in code, found out by a process that imports it: the settings go into the environment,
+    where this process and its children read them; returns the files, the app's own where none are named. An app that
+    cannot be imported says nothing here: publishing and working tell why."""
+    if CODE_ENV in os.environ:
+        return paths
+    if app is None:
+        config, _ = read(list(paths))
+        app = config.server.app if config is not None else ""
+    if not app:
+        return paths
+    program = (sys.executable, "-m", "hookline.app.publish", app, "--settings")
+    told = subprocess.run(program, stdin=subprocess.DEVNULL, capture_output=True, check=False)  # noqa: S603  ours
+    if told.returncode != 0:
+        return paths
+    said = json.loads(told.stdout.splitlines()[-1])
+    os.environ[CODE_ENV] = json.dumps(said["config"])
+    return paths or said["files"]
 
 
 def config_options(paths: Sequence[str]) -> tuple[str, ...]:
