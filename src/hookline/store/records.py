@@ -251,6 +251,29 @@ class Percentiles(msgspec.Struct, frozen=True):
     p99: float
 
 
+class Totals(msgspec.Struct, kw_only=True):
+    """What happened in a span of time."""
+
+    since: float
+    until: float
+    requests: dict[str, int] = {}
+    """By outcome: accepted, duplicate, rejected, challenge."""
+    events: dict[str, int] = {}
+    """By what they were at the door: pending, ignored, needs_review, duplicate."""
+    attempts: dict[str, int] = {}
+    """By what they ended in: succeeded, retry, failed, ignored, needs_review."""
+    durations: dict[str, Percentiles] = {}
+    """lag (occurred to received), wait (due to first attempt), took (an attempt)."""
+
+
+class Point(msgspec.Struct, kw_only=True):
+    """One point of a chart."""
+
+    at: float
+    counts: dict[str, int] = {}
+    percentiles: Percentiles | None = None
+
+
 class Finding(msgspec.Struct, frozen=True):
     """Something that ``check`` found wrong in a store."""
 

@@ -11,17 +11,20 @@ from hookline.store.compress import Codec
 from hookline.store.records import (
     Cursor,
     DeliveryRow,
+    DestinationRow,
     EventRow,
     EventStory,
     Found,
+    Point,
     ReplayOptions,
     ReplayPlan,
     ReplayRow,
     RequestRow,
     RequestStory,
+    Totals,
     WorkerRow,
 )
-from hookline.store.sqlite import browse, control, pick, replay, story
+from hookline.store.sqlite import browse, control, pick, replay, stats, story
 from hookline.store.sqlite.pick import Route
 from hookline.store.sqlite.tokens import write_audit
 
@@ -202,6 +205,49 @@ class BackOffice:
     async def list_workers(self) -> list[WorkerRow]:
         """Workers heard of in the last minute."""
         return await self.read(control.list_workers)
+
+    async def list_destinations(self) -> list[DestinationRow]:
+        """Every destination that has deliveries, a worker or a state: what waits, since when, and who takes it."""
+        return await self.read(stats.list_destinations)
+
+    # -- counting ------------------------------------------------------------------------------------------------
+
+    async def totals(
+        self, since: float, until: float, *, source: str | None = None, destination: str | None = None
+    ) -> Totals:
+        """Requests, events and attempts by outcome, and percentiles, between two moments (unix seconds)."""
+        return await self.read(stats.totals, since, until, source, destination)
+
+    async def totals_by_source(self, since: float, until: float) -> dict[str, Totals]:
+        """Requests and events of each source; of unknown paths under an empty name."""
+        return await self.read(stats.by_source, since, until)
+
+    async def totals_by_destination(self, since: float, until: float) -> dict[str, Totals]:
+        """Attempts of each destination."""
+        return await self.read(stats.by_destination, since, until)
+
+    async def series(
+        self,
+        metric: str,
+        since: float,
+        until: float,
+        step: int,
+        *,
+        source: str | None = None,
+        destination: str | None = None,
+    ) -> list[Point]:
+        """A line for a chart, a point every ``step`` minutes: of ``requests``, ``events`` or ``attempts`` the counts,
+        of ``lag``, ``wait`` or ``took`` the percentiles."""
+        return await self.read(stats.series, metric, since, until, step, source, destination)
+
+    async def last_events(self) -> dict[str, float]:
+        """When each source was heard of last (unix seconds)."""
+        return await self.read(stats.last_events)
+
+    async def fold_counters(self) -> None:
+        """Upkeep, once an hour: counts of long ago become rows of hours. Stopping it anywhere loses nothing."""
+        while await self.write(stats.fold):
+            pass
 
     async def _list(
         self, listing: browse.Listing[T], query: search.Node, limit: int, cursor: str | None, seconds: float
