@@ -95,7 +95,8 @@ class Child:
 
 
 class Supervisor:
-    """Runs roles until it is told to stop, or until one of them cannot work with this configuration."""
+    """Runs roles until it is told to stop, or until one cannot work with this configuration before any could. Later a
+    faulty file ends nobody: the door stays open, and who died meanwhile is tried again."""
 
     def __init__(
         self,
@@ -148,7 +149,7 @@ class Supervisor:
             code = await process.wait()
             if self._stopping.is_set():
                 return
-            if code == BAD_CONFIG and not child.was_ready:
+            if code == BAD_CONFIG and not any(each.was_ready for each in self.children):
                 log.error("cannot start", process=child.role.name, cure="`hookline check` lists what is wrong")
                 self._exit_code = BAD_CONFIG
                 self._stopping.set()

@@ -92,6 +92,19 @@ async def test_a_configuration_that_cannot_work_ends_it_all(tmp_path: Path) -> N
     assert await Supervisor([bad]).run() == BAD_CONFIG
 
 
+async def test_a_faulty_file_ends_nobody_who_works(tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    late = SERVE.replace('write("start")', f'write("start"); raise SystemExit({BAD_CONFIG})')
+    supervisor = Supervisor([role("ingest", journal)])
+    running = asyncio.create_task(supervisor.run())
+    await supervisor.children[0].ready.wait()
+    supervisor.children[0].role = role("ingest", journal, late)  # as if the file had been changed for the worse
+    os.kill(int((await said(journal, 1))[0][2]), signal.SIGKILL)
+    assert [line[0] for line in await said(journal, 3)] == ["start", "start", "start"]
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert await running == 0
+
+
 async def test_a_child_that_asks_to_be_replaced_is_replaced_without_a_pause(tmp_path: Path) -> None:
     journal = tmp_path / "journal"
     code = SERVE.replace(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import socket
 import ssl
@@ -24,6 +25,8 @@ from hookline.ingest.triggers import Triggers
 from hookline.model import HandlerRoute
 from hookline.providers import Keys
 from hookline.routing import Router
+from hookline.runtime.counting import Counting
+from hookline.runtime.keyring import fetch_wanted
 from hookline.runtime.start import PUBLIC_FD, Life
 from hookline.runtime.start import run as run_loop
 from hookline.store import open_store
@@ -71,6 +74,9 @@ async def _serve(
         trusted_proxies=networks(config.server.trusted_proxies, "server.trusted_proxies"),
     )
     await door.start(listening, tls(config))
+    counting = Counting(store.path, "ingest")
+    await counting.start()
+    fetching = asyncio.create_task(fetch_wanted(keys, config.server.allow_private), name="keys")
     gc.collect()
     gc.freeze()  # what is here now stays: the collector need not look at it again
     say_ready()
@@ -89,6 +95,8 @@ async def _serve(
             ingest.entries = build(config, time.time(), keys=keys)
             ingest.router = router(config, handlers)
             rebuild_at = next_end(config, time.time())
+    counting.stop()
+    fetching.cancel()
     await door.stop(config.server.drain)
     await ingest.stop()
     await store.close()

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from hookline import admin
 from hookline import sockets as sock
 from hookline.config import Config
-from hookline.runtime.chores import chores
+from hookline.runtime.chores import chores, every
+from hookline.runtime.counting import others
 from hookline.runtime.ingest import reread
 from hookline.runtime.start import ADMIN_FD, Life
 from hookline.runtime.start import run as run_loop
@@ -29,9 +30,20 @@ async def _serve(
     store = await open_store(config.server.store, role="admin")
     await admin.first_token(store)
     current = [config]
-    server = admin.server(admin.build(store, lambda: current[0]))
-    serving = asyncio.create_task(server.serve(sockets=listening))
-    jobs = chores(store, lambda: current[0])
+    scrape = others(store.path)
+    server = admin.server(admin.build(store, lambda: current[0], scrape=scrape))
+    serving = [asyncio.create_task(server.serve(sockets=listening))]
+    servers = [server]
+    if config.server.metrics:
+        bare = admin.server(admin.build_metrics(store, lambda: current[0], scrape=scrape))
+        at = sock.listen(config.server.metrics, "server.metrics")
+        servers.append(bare)
+        serving.append(asyncio.create_task(bare.serve(sockets=[at])))
+
+    async def carry_on_replays() -> None:
+        await admin.carry_on(store, current[0])
+
+    jobs = [*chores(store, lambda: current[0]), asyncio.create_task(every(1, carry_on_replays), name="replays")]
     say_ready()
     while await life.pause(3_600):
         if life.reloading.is_set():
@@ -39,7 +51,8 @@ async def _serve(
             current[0] = reread(current[0], paths, flags)
     for job in jobs:
         job.cancel()
-    server.should_exit = True
-    await serving
+    for each in servers:
+        each.should_exit = True
+    await asyncio.gather(*serving)
     await store.close()
     return 0

@@ -17,6 +17,7 @@ from hookline.destinations.threads import Threads
 from hookline.errors import ConfigError
 from hookline.retry import Policy
 from hookline.runtime.chores import chores
+from hookline.runtime.counting import Counting
 from hookline.runtime.start import Life, config_options
 from hookline.runtime.start import run as run_loop
 from hookline.store import open_store
@@ -57,6 +58,8 @@ async def _work(config: Config, hooks: Hookline | None, again: Sequence[str]) ->
         settings=WorkerSettings.of(config),
         alone=("env", f"{ALONE_ENV}=1", *again),
     )
+    counting = Counting(store.path, "worker")
+    await counting.start()
     say_ready()
     jobs = chores(store, lambda: config)
     running = asyncio.create_task(service.run())
@@ -64,6 +67,7 @@ async def _work(config: Config, hooks: Hookline | None, again: Sequence[str]) ->
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     service.stop()
     await running
+    counting.stop()
     for task in (*ends[1:], *jobs):
         task.cancel()
     await store.close()

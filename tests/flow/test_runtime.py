@@ -1,0 +1,125 @@
+"""What the processes do besides the walk: reload, metrics of all of them, keys that must be fetched."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hookline.destinations.client import Client
+from hookline.destinations.netguard import Guard
+from hookline.errors import Unavailable
+from hookline.providers import Keys
+from hookline.runtime.counting import Counting, others
+from hookline.runtime.keyring import fetch_due
+from rig import Gateway, github, wait_for
+
+APP = """
+    from hookline import Hookline
+
+    hooks = Hookline()
+
+
+    @hooks.on("*")
+    async def handle(event):
+        pass
+"""
+
+KEY_SET = (
+    b'{"keys": [{"kty": "EC", "crv": "P-256", "kid": "one",'
+    b' "x": "axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY",'
+    b' "y": "T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU"}]}'
+)
+
+
+async def test_the_counters_of_a_process_are_found_by_the_others_and_forgotten_with_it(tmp_path: Path) -> None:
+    store = tmp_path / "store.db"
+    child = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import asyncio, pathlib, sys\n"
+            "from hookline import telemetry\n"
+            "from hookline.model import RequestOutcome\n"
+            "from hookline.runtime.counting import Counting\n"
+            "telemetry.requested('github', RequestOutcome.ACCEPTED, '', 200, 0.001, 7)\n"
+            "async def main():\n"
+            f"    await Counting(pathlib.Path({str(store)!r}), 'ingest').start()\n"
+            "    print('ready', flush=True)\n"
+            "    await asyncio.Event().wait()\n"
+            "asyncio.run(main())\n",
+        ],
+        stdout=subprocess.PIPE,
+    )
+    assert child.stdout is not None
+    await asyncio.to_thread(child.stdout.readline)
+    mine = Counting(store, "admin")
+    await mine.start()
+    try:
+        [text] = await others(store)()
+        assert re.search(r'hookline_requests_total{.*source="github".*} 1\.0', text)
+    finally:
+        child.kill()
+        child.communicate()
+    assert await others(store)() == []
+    assert len(list((tmp_path / "store.db-metrics").iterdir())) == 1
+    mine.stop()
+
+
+async def test_a_key_that_is_wanted_is_fetched_once_a_minute_at_most() -> None:
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(KEY_SET) + KEY_SET)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/keys"
+    client, keys, fetched = Client(Guard(["127.0.0.1"])), Keys(), dict[str, float]()
+    with pytest.raises(Unavailable):
+        keys.get(url, "one")
+    await fetch_due(client, keys, fetched, 1_000.0)
+    assert keys.get(url, "one")
+    for moment, requests in ((1_001.0, 1), (1_059.0, 1), (1_061.0, 2)):
+        with pytest.raises(Unavailable):
+            keys.get(url, "a stranger's invention")
+        await fetch_due(client, keys, fetched, moment)
+        assert len(asked) == requests
+    await client.close()
+    server.close()
+
+
+async def test_keys_are_not_fetched_from_inside() -> None:
+    client, keys, fetched = Client(Guard([])), Keys(), dict[str, float]()
+    with pytest.raises(Unavailable):
+        keys.get("http://127.0.0.1:1/keys", "one")
+    await fetch_due(client, keys, fetched, 0.0)
+    assert fetched
+    assert list(keys.wanted) == ["http://127.0.0.1:1/keys"]
+    await client.close()
+
+
+def test_a_reload_takes_the_new_file_and_refuses_a_faulty_one(tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path, app=APP)
+    try:
+        serving = gateway.start("serve", "app:hooks")
+        gateway.wait_until_ready()
+        file = tmp_path / "hookline.toml"
+        good = file.read_text()
+        file.write_text(good + "\n[sources.nonsense]\nprovider = 7\n")
+        serving.send_signal(signal.SIGHUP)
+        wait_for(lambda: "not reloaded" in gateway.log, "the refusal")
+        assert gateway.post(github({"a": 1}, "one"))[0] == 200
+        file.write_text(good + '\n[sources.second]\nprovider = "github"\nsecrets = ["env:HOOKS_SECRET"]\n')
+        serving.send_signal(signal.SIGHUP)
+        wait_for(lambda: gateway.send("POST", "/webhooks/second", {}, b"{}")[0] == 401, "the new source")
+        assert gateway.post(github({"a": 2}, "two"))[0] == 200
+    finally:
+        gateway.stop()
