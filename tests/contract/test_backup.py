@@ -53,6 +53,25 @@ async def test_a_backup_can_be_made_while_events_come_in(store: SqliteStore, tmp
     assert backup.check(tmp_path / "copy.db") == []
 
 
+async def test_a_backup_of_a_busy_store_does_not_begin_again_at_every_commit(
+    store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backup, "PAGES", 20)
+    busy = apsw.Connection(str(store.path))
+    left: list[int] = []
+
+    def commit_something(done: int, total: int) -> None:
+        left.append(total - done)
+        assert len(left) <= 30, "the copy does not get on"
+        busy.execute("insert into meta (name, value) values (?, '')", (f"busy {len(left)}",))
+
+    await store.back_up(tmp_path / "copy.db", commit_something)
+    busy.close()
+    assert len(left) > 1
+    assert left == sorted(left, reverse=True)
+    assert backup.check(tmp_path / "copy.db") == []
+
+
 async def test_nothing_is_replaced_without_being_asked(store: SqliteStore, tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
     await store.back_up(copy)

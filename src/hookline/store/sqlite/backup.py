@@ -118,9 +118,11 @@ def _copy(source: Path, target: Path, progress: Progress) -> None:
         writer = apsw.Connection(str(target))
         try:
             target.chmod(0o600)
+            reader.execute("begin")  # one view: else every commit of somebody else makes the copy begin again
+            reader.execute("select 1 from sqlite_schema limit 1").fetchall()
             with writer.backup("main", reader, "main") as copying:
                 while not copying.done:
-                    copying.step(PAGES)  # one view: what is written meanwhile is not in it, and does not start it over
+                    copying.step(PAGES)
                     progress(copying.page_count - copying.remaining, copying.page_count)
         finally:
             writer.close()
