@@ -44,12 +44,16 @@ def chores(store: SqliteStore, config: Callable[[], Config]) -> list[asyncio.Tas
     async def tidy_keys() -> None:
         await store.tidy_keys()
 
+    async def fold_counters() -> None:
+        await store.fold_counters()
+
     async def train_dictionaries() -> None:
         for source in await store.train_dictionaries():
             log.info("compression trained", source=source)
 
     return [
         asyncio.create_task(every(600, retain), name="retention"),
+        asyncio.create_task(every(3_600, fold_counters), name="counters"),
         asyncio.create_task(every(60, tidy_keys), name="keys"),
         asyncio.create_task(every(300, train_dictionaries), name="training"),
     ]
