@@ -27,7 +27,7 @@ from hookline.retry import Policy
 if TYPE_CHECKING:
     from hookline.providers.base import Verifier
 
-PLACES = 20
+PLACES = 32
 """How many requests a process has open to one endpoint, where nobody said."""
 MAX_HOPS = 5
 """How often an event may go round through gateways like us before it is stopped."""

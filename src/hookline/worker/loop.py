@@ -84,6 +84,7 @@ class Worker:
         self._alone = alone
         self._jitter = jitter
         self._running = dict.fromkeys(self._destinations, 0)
+        self._leased = dict.fromkeys(self._destinations, 0)  # until their settlement is on its way to the store
         self._plain: dict[str, dict[int, Held]] = {
             name: {} for name, destination in self._destinations.items() if not destination.interruptible
         }
@@ -131,7 +132,7 @@ class Worker:
                 log.warning("cannot claim", reason=problem.reason)
                 await asyncio.sleep(min(problem.retry_after, 5))
             await self._look.wait()
-            if self.held and not self._stopping.is_set():
+            if any(self._running.values()) and not self._stopping.is_set():
                 await asyncio.sleep(LINGER)
 
     async def _listen(self) -> None:
@@ -157,20 +158,25 @@ class Worker:
         for name, want in wants.items():
             if counts[name] >= want.slots:
                 self._full.add(name)
-            else:
+            elif not self._held_back(name):
                 self._full.discard(name)
         return claims
+
+    def _held_back(self, name: str) -> bool:
+        """May the store have given less than there is, because of a limit that our own settlements will ease?"""
+        return self._leased[name] > 0 and self._destinations[name].limits.concurrency is not None
 
     def _wants(self) -> dict[str, Want]:
         left = self.settings.most - len(self.held)
         now = time.monotonic()
         wants = {}
         for name, destination in self._destinations.items():
-            free = min(destination.places - self._running[name], left)
+            limits = destination.limits
+            taken = self._running[name] if limits.concurrency is None else self._leased[name]
+            free = min(destination.places - taken, left)
             if free <= 0 or self._blocked(name, now):
                 self._full.add(name)
                 continue
-            limits = destination.limits
             wants[name] = Want(free, limits.concurrency, limits.rate, limits.burst)
         return wants
 
@@ -184,6 +190,7 @@ class Worker:
     def _hold(self, claim: Claim, destination: Destination) -> Held:
         held = self.held[claim.delivery] = Held(claim, destination, time.monotonic(), self._store.now())
         self._running[claim.destination] += 1
+        self._leased[claim.destination] += 1
         if not destination.interruptible:
             self._plain[claim.destination][claim.delivery] = held
         if self._board is not None:
@@ -339,9 +346,11 @@ class Worker:
 
     async def _settle_finished(self) -> None:
         batch = self.finished[:SETTLE_AT_ONCE]
+        self._give_up_leases(batch, -1)
         try:
             kept = await self._store.settle(batch)
         except Unavailable:
+            self._give_up_leases(batch, +1)
             raise
         except Exception:
             log.exception("settlements broke", count=len(batch))
@@ -356,7 +365,6 @@ class Worker:
                     id=settlement.claim.event.id,
                     would=settlement.reason,
                 )
-        self._look_if_full()
 
     async def _settle_one_by_one(self, batch: Iterable[Settlement]) -> list[bool]:
         """One settlement that the store cannot take must not hold up the others; its own lease runs out."""
@@ -371,8 +379,12 @@ class Worker:
                 kept.append(False)
         return kept
 
-    def _look_if_full(self) -> None:
-        if self._full:  # settled claims make room for others under the limits of the installation
+    def _give_up_leases(self, batch: Iterable[Settlement], change: int) -> None:
+        """Their places are free as soon as the settlement is under way: a claim that follows it shares its transaction
+        or comes after it."""
+        for settlement in batch:
+            self._leased[settlement.claim.destination] += change
+        if self._full:
             self._look.set()
 
     async def _drain(self) -> None:
