@@ -252,9 +252,6 @@ class _Connection(asyncio.Protocol):
             self.close()  # nobody asked: out of step, never to be used again
             return
         self._seen += len(data)
-        if not self._head_done and self._seen > MAX_HEAD:
-            self.fail(CallFailed("the answer's headers have no end", unknown=True))
-            return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -264,6 +261,9 @@ class _Connection(asyncio.Protocol):
                 self.close()
             else:
                 self.fail(CallFailed("the answer is not HTTP", unknown=True))
+        else:
+            if not self._head_done and self._seen > MAX_HEAD:
+                self.fail(CallFailed("the answer's headers have no end", unknown=True))
 
     def connection_lost(self, problem: Exception | None) -> None:
         self.closed = True
@@ -280,6 +280,11 @@ class _Connection(asyncio.Protocol):
             future.set_exception(CallFailed("connection closed before an answer", unknown=True))
 
     # -- the parser's side -------------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        future = self._answered
+        if future is None or future.done():  # a second answer to one request
+            self.close()
 
     def on_status(self, reason: bytes) -> None:
         self._reason += reason
