@@ -89,9 +89,10 @@ class Committer:
             self._idle = None
 
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             if not self._waiting:
-                self._idle = asyncio.get_running_loop().create_future()
+                self._idle = loop.create_future()
                 self._empty.set()
                 await self._idle
             batch = self._take()
@@ -100,11 +101,14 @@ class Committer:
             took = time.monotonic() - self._began
             self._began = None
             self._commit_seconds += _SAMPLE * (took - self._commit_seconds)
-            for (_, _, finish), result in zip(batch, results, strict=True):
-                try:
-                    finish(result)
-                except Exception:  # one connection's trouble must not stop everybody's commits
-                    log.exception("bug after a commit")
+            loop.call_soon(self._tell, batch, results)  # after the next commit is on its way: the disk need not wait
+
+    def _tell(self, batch: list[tuple[Arrival, int, Finish]], results: Sequence[Receipt | Exception]) -> None:
+        for (_, _, finish), result in zip(batch, results, strict=True):
+            try:
+                finish(result)
+            except Exception:  # one connection's trouble must not keep the others' answers from them
+                log.exception("bug after a commit")
 
     def _take(self) -> list[tuple[Arrival, int, Finish]]:
         waiting, size = self._waiting, 0
