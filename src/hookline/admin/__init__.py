@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -44,7 +45,7 @@ def build(store: Store, config: Callable[[], Config], *, scrape: Scrape = no_oth
 
     def allowed() -> list[str]:
         server = config().server
-        return [urlsplit(server.admin_url).hostname or "", host_of(server.admin)]
+        return [name for name in (urlsplit(server.admin_url).hostname, host_of(server.admin)) if name]
 
     return Guard(application(more, reception), allowed)
 
@@ -70,7 +71,14 @@ def server(app: ASGIApp) -> uvicorn.Server:
     """A uvicorn server for ``app``; ``await it.serve(sockets=[…])`` runs until ``should_exit`` is set."""
     import uvicorn
 
-    return uvicorn.Server(
+    class Server(uvicorn.Server):
+        """Signals are the process's own business: it has more to close than this."""
+
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
+    return Server(
         uvicorn.Config(
             app,
             lifespan="off",

@@ -85,6 +85,6 @@ async def _stream(
 
 async def _since(desk: Desk, query: str, after: str) -> list[Event]:
     """What came after the event ``after``, the oldest first."""
-    page = await perform(OPERATIONS["follow_events"], desk, {"q": query, "after": after, "limit": BATCH}, strict=True)
+    page = await perform(OPERATIONS["list_events"], desk, {"q": query, "after": after, "limit": BATCH}, strict=True)
     rows: list[Event] = page.data
     return rows

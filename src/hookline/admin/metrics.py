@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 from hookline import telemetry
 from hookline.admin import pages
 from hookline.admin.http import Reception
-from hookline.admin.objects import Counts, Destination
+from hookline.admin.objects import Counts, Destination, seconds_of
 from hookline.admin.operations import OPERATIONS
 from hookline.admin.operations.base import Desk, Person, perform
 from hookline.config import Config
@@ -50,15 +49,11 @@ class Queue(Collector):
         for one in self.destinations:
             for state in Counts.__struct_fields__:
                 states.add_metric((one.name, state), getattr(one.deliveries, state))
-            since = self.now if one.oldest_pending_at is None else _seconds(one.oldest_pending_at)
+            since = self.now if one.oldest_pending_at is None else seconds_of(one.oldest_pending_at)
             oldest.add_metric((one.name,), max(0.0, self.now - since))
             shut.add_metric((one.name,), float(one.state == "open"))
             workers.add_metric((one.name,), one.workers)
         yield from (states, oldest, shut, workers)
-
-
-def _seconds(moment: str) -> float:
-    return dt.datetime.fromisoformat(moment).timestamp()
 
 
 async def text(desk: Desk, scrape: Scrape) -> Response:

@@ -16,6 +16,8 @@ T = TypeVar("T")
 Id = Annotated[str, Meta(description="Prefixed and sortable in time, such as `evt_0d3v8m2k9q4hz`.")]
 Moment = Annotated[str, Meta(description="RFC 3339, UTC.", extra_json_schema={"format": "date-time"})]
 Role = Literal["viewer", "operator", "admin"]
+State = Literal["ok", "warning", "problem"]
+"""Of something that was looked at."""
 
 
 def moment(seconds: float | None) -> str | None:
@@ -29,6 +31,11 @@ def at(seconds: float) -> str:
     """The same for a time that is known. What no calendar holds becomes its nearest end."""
     when = dt.datetime.fromtimestamp(min(max(seconds, 0.0), 253_402_300_799.0), dt.UTC)
     return when.strftime("%Y-%m-%dT%H:%M:%S.") + f"{when.microsecond // 1000:03d}Z"
+
+
+def seconds_of(text: str) -> float:
+    """Unix seconds of a moment that :func:`at` made."""
+    return dt.datetime.fromisoformat(text).timestamp()
 
 
 class Object(msgspec.Struct, kw_only=True):
@@ -255,7 +262,7 @@ class Check(Object, kw_only=True):
     """One thing that was looked at."""
 
     name: str
-    state: Literal["ok", "warning", "problem"]
+    state: State
     what: str
     cure: str = ""
 
@@ -263,7 +270,7 @@ class Check(Object, kw_only=True):
 class Health(Object, kw_only=True):
     """Whether this installation is well."""
 
-    state: Literal["ok", "warning", "problem"]
+    state: State
     version: str
     store: str
     workers: list[str] = []

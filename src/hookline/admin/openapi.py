@@ -27,15 +27,13 @@ PROBLEMS = {
 def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
     """The whole document, as JSON values."""
     table = list(operations)
-    kinds = {kind for row in table for kind in (row.ask, row.answer) if kind is not Bytes}
+    kinds = {row.answer for row in table if row.answer is not Bytes}
     ordered = sorted(kinds, key=str)
     refs, components = msgspec.json.schema_components([*ordered, Problem], ref_template=REF)
     schema = dict(zip(ordered, refs, strict=False))
     paths: dict[str, dict[str, Any]] = {}
     for row in table:
-        paths.setdefault(PREFIX + row.path, {})[row.method.lower()] = _operation(row, schema, components)
-    for row in table:  # what an operation takes stands in its parameters and body, not among the objects
-        components.pop(row.ask.__name__, None)
+        paths.setdefault(PREFIX + row.path, {})[row.method.lower()] = _operation(row, schema)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -62,9 +60,10 @@ def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
     }
 
 
-def _operation(row: Operation, schema: dict[Any, Any], components: dict[str, Any]) -> dict[str, Any]:
-    fields: dict[str, Any] = components[row.ask.__name__].get("properties", {})
-    required = set(components[row.ask.__name__].get("required", ()))
+def _operation(row: Operation, schema: dict[Any, Any]) -> dict[str, Any]:
+    _, own = msgspec.json.schema_components([row.ask], ref_template=REF)
+    fields: dict[str, Any] = own[row.ask.__name__].get("properties", {})
+    required = set(own[row.ask.__name__].get("required", ()))
     parameters = [{"name": name, "in": "path", "required": True, **_split(fields[name])} for name in row.parameters]
     rest = {name: field for name, field in fields.items() if name not in row.parameters}
     found: dict[str, Any] = {

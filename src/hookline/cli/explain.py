@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import click
 
-from hookline.admin.objects import Attempt, StoryDelivery, StoryEvent
+from hookline.admin.objects import Attempt, StoryDelivery, StoryEvent, seconds_of
 from hookline.cli import output
 from hookline.cli.client import connect
 from hookline.cli.options import options, reads
 from hookline.cli.output import plural
-from hookline.cli.show import seconds_of, since
+from hookline.cli.show import since
 from hookline.payload import visible
 
 TRIGGERS = {

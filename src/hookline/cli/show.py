@@ -5,12 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from hookline.admin.objects import Delivery, Destination, Event, Request, Source, Token
+from hookline.admin.objects import Delivery, Destination, Event, Request, Source, Token, seconds_of
 from hookline.cli import output
-
-
-def seconds_of(moment: str) -> float:
-    return dt.datetime.fromisoformat(moment).timestamp()
 
 
 def clock(moment: str) -> str:

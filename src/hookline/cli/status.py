@@ -6,7 +6,7 @@ import time
 
 import click
 
-from hookline.admin.objects import Destination, Health, Stats, at
+from hookline.admin.objects import Destination, Health, Stats, at, seconds_of
 from hookline.cli import output, show
 from hookline.cli.client import connect
 from hookline.cli.options import options, reads
@@ -33,7 +33,7 @@ def status() -> None:
     output.say(f"{_counts('attempts', stats.attempts)}")
     waiting = f"{stats.waiting:,} waiting"
     if stats.oldest_pending_at:
-        waiting += f", the oldest since {output.ago(now - show.seconds_of(stats.oldest_pending_at))}"
+        waiting += f", the oldest since {output.ago(now - seconds_of(stats.oldest_pending_at))}"
     output.say(waiting)
     if stats.failed or stats.needs_review:
         output.say(output.paint(f"{stats.failed:,} failed, {stats.needs_review:,} to review", "red"))

@@ -2,7 +2,30 @@
 
 from __future__ import annotations
 
-from hookline.admin.operations import erase, events, replays, requests, sources, tokens, trial, trigger
+from hookline.admin.operations import (
+    destinations,
+    erase,
+    events,
+    replays,
+    requests,
+    sources,
+    stats,
+    tokens,
+    trial,
+    trigger,
+)
 from hookline.admin.operations.base import OPERATIONS
 
-__all__ = ["OPERATIONS", "erase", "events", "replays", "requests", "sources", "tokens", "trial", "trigger"]
+__all__ = [
+    "OPERATIONS",
+    "destinations",
+    "erase",
+    "events",
+    "replays",
+    "requests",
+    "sources",
+    "stats",
+    "tokens",
+    "trial",
+    "trigger",
+]

@@ -74,6 +74,10 @@ class Ask(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Base of what operations take: path and query parameters, or path parameters and the fields of a JSON body."""
 
 
+class Nothing(Ask):
+    """An operation that takes nothing."""
+
+
 class Bytes(msgspec.Struct):
     """An answer that is no JSON: exact bytes."""
 

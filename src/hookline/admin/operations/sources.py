@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from hookline import search
 from hookline.admin.objects import Page, Source, moment
-from hookline.admin.operations.base import Ask, Desk, operation
+from hookline.admin.operations.base import Desk, Nothing, operation
 from hookline.config import Source as Configured
 from hookline.config import resolved_source
 from hookline.errors import ConfigError
 from hookline.secrets import show_reference
 
 
-class Nothing(Ask):
-    """An operation that takes nothing."""
-
-
 @operation("GET", "/sources")
 async def list_sources(desk: Desk, ask: Nothing) -> Page[Source]:
     """List sources: what they are, whether they can be used, and when they were heard of last."""
-    return Page(data=[await _source(desk, source) for source in desk.config.sources.values()])
+    last = await desk.store.last_events()
+    return Page(data=[_source(desk, source, last.get(source.name)) for source in desk.config.sources.values()])
 
 
-async def _source(desk: Desk, source: Configured) -> Source:
+def _source(desk: Desk, source: Configured, last: float | None) -> Source:
     state, reason = _state(desk, source)
-    last = await desk.store.list_events(search.Term(field="source", value=source.name), limit=1)
     return Source(
         name=source.name,
         provider=source.provider,
@@ -33,7 +28,7 @@ async def _source(desk: Desk, source: Configured) -> Source:
         state=state,
         reason=reason,
         secrets=[show_reference(secret.ref) for secret in source.secrets],
-        last_event_at=moment(last.data[0].received_at) if last.data else None,
+        last_event_at=moment(last),
         owner=source.doc.owner or None,
     )
 

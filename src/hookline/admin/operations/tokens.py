@@ -8,16 +8,12 @@ from msgspec import Meta
 
 from hookline.admin import auth, dress
 from hookline.admin.objects import Done, Entry, NewToken, Page, Role, Token, at, moment
-from hookline.admin.operations.base import Ask, Desk, NotFound, Trouble, operation
+from hookline.admin.operations.base import Ask, Desk, NotFound, Nothing, Trouble, operation
 from hookline.admin.operations.find import ById, Cursor, Limit, number_of
 from hookline.ids import show
 from hookline.store.records import CursorError
 
 DAY = 86_400.0
-
-
-class Nothing(Ask):
-    pass
 
 
 class Create(Ask):
