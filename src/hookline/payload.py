@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs
 
 import msgspec
 
@@ -48,43 +47,6 @@ def dig(value: Any, path: str) -> Any:
         else:
             return None
     return value
-
-
-def put(value: Any, path: str, new: Any) -> Any:
-    """``put({"a": [1, 2]}, "a.0", 3)`` → ``{"a": [3, 2]}``: a copy with one place changed. Objects are made where
-    the path leads nowhere; a list takes one more item behind its last.
-
-    :raises ValueError: where the path goes through a text or number, or far behind the end of a list.
-    """
-    name, dot, rest = path.partition(".")
-    if isinstance(value, list):
-        if not name.isdecimal() or len(name) > 8 or int(name) > len(value):
-            raise ValueError(f"{name!r} is no place in a list of {len(value)}")
-        index = int(name)
-        old = value[index] if index < len(value) else None
-        return [*value[:index], put(old, rest, new) if dot else new, *value[index + 1 :]]
-    if value is not None and not isinstance(value, dict):
-        raise ValueError(f"{name!r} leads into a value that is no object")
-    fields = value or {}
-    return {**fields, name: put(fields.get(name), rest, new) if dot else new}
-
-
-def changed(body: bytes, changes: Mapping[str, Any], content_type: str = "") -> bytes:
-    """A JSON body or a form with some places changed: ``{"data.object.id": "in_1"}``. Without changes, the same bytes.
-
-    :raises ValueError: where a path leads nowhere, or the body is neither JSON nor a form.
-    """
-    if not changes:
-        return body
-    value = parse(body, content_type) if body else {}
-    if content_type == FORM:
-        fields = (value or {}) | {name: [str(new)] for name, new in changes.items()}
-        return urlencode(fields, doseq=True).encode()
-    if not isinstance(value, dict | list):
-        raise ValueError("only a JSON object, a JSON list or a form can be changed")
-    for path, new in changes.items():
-        value = put(value, path, new)
-    return msgspec.json.encode(value)
 
 
 def clean(value: object, limit: int = 255) -> str:
