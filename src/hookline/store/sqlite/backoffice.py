@@ -113,7 +113,7 @@ class BackOffice:
         choice = pick.choose(query, options.only, self.now())
         position = 0
         while True:
-            bite = await self._bite(choice, options, route, position, pick.WINDOW)
+            bite = await self._bite(choice, options, route, position, pick.MOST)
             replay.add_to_plan(plan, bite, options)
             if bite.ended:
                 return plan
@@ -138,7 +138,7 @@ class BackOffice:
         job = await self.read(replay.replay_row, number)
         if job is None or job.state != "running":
             return job
-        allowed = pick.WINDOW
+        allowed = pick.MOST
         if job.options.rate is not None:
             allowed = min(allowed, int((self.now() - job.created_at) * job.options.rate) + 1 - job.done)
         if allowed < 1:
@@ -170,7 +170,7 @@ class BackOffice:
         position, count = 0, 0
         while True:
             bite = await self.read(
-                pick.pick_deliveries, choice, position, self._shelf, _budget(SEARCH_SECONDS), pick.WINDOW
+                pick.pick_deliveries, choice, position, self._shelf, _budget(SEARCH_SECONDS), pick.MOST
             )
             if dry_run:
                 count += sum(line.state in control.CANCELLABLE for line in bite.lines)

@@ -50,6 +50,13 @@ REQUEST_PAYLOAD = (
 _END = 1 << 62
 
 
+class Path(msgspec.Struct, frozen=True):
+    """What a walk goes along: a table (and the index to use), and the condition that all of its rows meet."""
+
+    table: str
+    condition: str = "1"
+
+
 class Listing(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """One kind of list: what it searches, the statements it walks with, and what a row becomes."""
 
@@ -60,21 +67,23 @@ class Listing(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """Columns of a row before its truths."""
     payload: Sequence[str]
     record: Callable[..., T]
-    path: Callable[[Plan], str]
+    path: Callable[[Plan], Path]
     cursor: Callable[[Sequence[Any]], Cursor]
 
 
-def event_path(plan: Plan) -> str:
-    """The narrowest index of events that holds every row of a search, as the condition that picks it."""
-    for term in plan.terms:
-        if (term.field, term.value) in _FAILED:
-            return "e.failed > 0"
-        if (term.field, term.value) in _HELD:
-            return "(e.needs_review > 0 or e.hold is not null)"
+def event_path(plan: Plan) -> Path:
+    """The narrowest index of events that holds every row of a search."""
     for term in plan.terms:
         if term.field == "id" and term.path in find.EVENTS.ids:
-            return find.EVENTS.ids[term.path].format(int(term.numbers[0]))
-    return "e.source = :path" if plan.required("source") is not None else "1"
+            return Path("events e", find.EVENTS.ids[term.path].format(int(term.numbers[0])))
+    for term in plan.terms:
+        if (term.field, term.value) in _FAILED:
+            return Path("events e indexed by events_failed", "e.failed > 0")
+        if (term.field, term.value) in _HELD:
+            return Path("events e indexed by events_held", "(e.needs_review > 0 or e.hold is not null)")
+    if plan.required("source") is not None:
+        return Path("events e indexed by events_source", "e.source = :path")
+    return Path("events e not indexed")
 
 
 def _delivery(*row: Any) -> DeliveryRow:
@@ -85,13 +94,15 @@ _FAILED = {("status", "failed"), ("is", "failed"), ("state", "failed")}
 _HELD = {(field, "needs_review") for field in ("status", "is", "state")} | {("is", "held")}
 
 
-def request_path(plan: Plan) -> str:
+def request_path(plan: Plan) -> Path:
     for term in plan.terms:
         if term.field == "id" and term.path == "req":
-            return f"r.id = {int(term.numbers[0])}"
-    noted = any(term.field == "outcome" and term.value != "accepted" for term in plan.terms)
-    source = " and r.source = :path" if plan.required("source") is not None else ""
-    return f"r.outcome <> 'accepted'{source}" if noted else "1"
+            return Path("requests r", f"r.id = {int(term.numbers[0])}")
+    if not any(term.field == "outcome" and term.value != "accepted" for term in plan.terms):
+        return Path("requests r not indexed")
+    if plan.required("source") is not None:
+        return Path("requests r indexed by requests_logged", "r.outcome <> 'accepted' and r.source = :path")
+    return Path("requests r indexed by requests_noted", "r.outcome <> 'accepted'")
 
 
 LIST_EVENTS = Listing(
@@ -166,18 +177,22 @@ def _records(listing: Listing[T], rows: Sequence[Sequence[Any]]) -> list[T]:
     return [listing.record(*row[: listing.width]) for row in rows]
 
 
-def _low(tx: Tx, window: str, path: str, plan: Plan, values: dict[str, Any], high: int, size: int) -> int:
+def _low(tx: Tx, window: str, path: Path, plan: Plan, values: dict[str, Any], high: int, size: int) -> int:
     """Where the next window ends: the ``size``-th row along the path, or the end of what is searched."""
-    text = queries()[window].replace("{path}", path)
+    text = along(window, path)
     found = tx.connection.execute(text, {**values, "high": high, "low": plan.low, "size": size - 1}).fetchone()
     return int(found[0]) if found is not None else plan.low
 
 
-def filled(statement: str, plan: Plan, payload: Sequence[str], path: str) -> str:
+def along(statement: str, path: Path) -> str:
+    """A statement of browse.sql that goes along ``path``."""
+    return queries()[statement].replace("{table}", path.table).replace("{path}", path.condition)
+
+
+def filled(statement: str, plan: Plan, payload: Sequence[str], path: Path) -> str:
     """A statement of browse.sql with its gaps closed."""
     columns = ", ".join(("", *plan.truths, *payload)) if plan.slow else ""
-    text = queries()[statement]
-    return text.replace("{truths}", columns).replace("{path}", path).replace("{where}", plan.where)
+    return along(statement, path).replace("{truths}", columns).replace("{where}", plan.where)
 
 
 def _judged(

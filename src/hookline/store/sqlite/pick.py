@@ -14,14 +14,15 @@ from hookline.store.compress import Codec
 from hookline.store.sqlite import browse, find
 from hookline.store.sqlite.browse import Over
 from hookline.store.sqlite.find import Plan, Target
-from hookline.store.sqlite.queries import queries
 from hookline.store.sqlite.tx import Tx
 
 Route = Callable[[str, str, str, Reader], tuple[Sequence[NewDelivery], str]]
 """``Router.route``: source, environment, type and what reads the event, to deliveries and the reason for none."""
 
-WINDOW = 256
-"""Events of a bite."""
+MOST = 256
+"""Events of a bite: what one transaction repeats, so that nobody at the door waits for it."""
+WINDOW = 4_096
+"""Events looked at for one."""
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +81,7 @@ def choose(query: str, only: Sequence[str], now: float, below: int = 1 << 62) ->
     return Choice(events=tuple(events), deliveries=tuple(deliveries), below=below)
 
 
-def pick_deliveries(tx: Tx, choice: Choice, after: int, codec: Codec, over: Over, most: int = WINDOW) -> Bite:
+def pick_deliveries(tx: Tx, choice: Choice, after: int, codec: Codec, over: Over, most: int = MOST) -> Bite:
     """The next deliveries that the choice is about, oldest events first. Bites end between events."""
     bite = Bite(lines=[], position=after)
     for row in _walk(tx, choice, find.DELIVERIES, "find_repeatable", 7, bite, codec, over, most):
@@ -107,7 +108,7 @@ def pick_events(
     over: Over,
     route: Route | None,
     to: str | None,
-    most: int = WINDOW,
+    most: int = MOST,
 ) -> Bite:
     """The next events that the choice is about: with the deliveries they have, and those that could be added."""
     bite = Bite(lines=[], position=after)
@@ -172,16 +173,16 @@ def _walk(
     over: Over,
     most: int,
 ) -> Iterator[Sequence[Any]]:
-    """The wanted rows of the next ``most`` events along the path; keeps the bite's books."""
+    """The wanted rows of the next ``most`` events that match, if a window holds so many; keeps the bite's books."""
     plan = find.compile(choice.query, target, tx.now)
-    path, where = _path(choice, plan, target)
+    path, where = path_of(choice, plan, target)
     after = max(bite.position, plan.low - 1)
     below = min(plan.high, choice.below)
     values: dict[str, Any] = {**plan.values, "path": plan.required("source"), "after": after}
     if choice.listed:
         values |= _listed(tx, choice)
-    window = queries()["event_window_up"].replace("{path}", path)
-    row = tx.connection.execute(window, {**values, "high": below, "size": most - 1}).fetchone()
+    window = browse.along("event_window_up", path)
+    row = tx.connection.execute(window, {**values, "high": below, "size": WINDOW - 1}).fetchone()
     high = int(row[0]) if row is not None else below - 1
     text = browse.filled(statement, plan, browse.EVENT_PAYLOAD, path).replace("{only}", where)
     event_place = 1 if statement == "find_repeatable" else 0
@@ -189,7 +190,7 @@ def _walk(
     for row in tx.connection.execute(text, {**values, "high": high}):
         event = row[event_place]
         if event != at:
-            if plan.slow and at != after and over():
+            if bite.events == most or (at != after and over()):
                 bite.position = at
                 return
             at = event
@@ -202,11 +203,11 @@ def _walk(
     bite.ended = high >= below - 1
 
 
-def _path(choice: Choice, plan: Plan, target: Target) -> tuple[str, str]:
+def path_of(choice: Choice, plan: Plan, target: Target) -> tuple[browse.Path, str]:
     """The condition to walk along, and what else the rows must meet."""
     if not choice.listed:
         return browse.event_path(plan), "1"
-    path = "e.id in (select value from json_each(:all_events))"
+    path = browse.Path("events e", "e.id in (select value from json_each(:all_events))")
     if target is find.DELIVERIES:
         return path, (
             "(e.id in (select value from json_each(:events)) or d.id in (select value from json_each(:deliveries)))"

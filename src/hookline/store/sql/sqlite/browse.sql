@@ -1,14 +1,15 @@
--- Searches. {path} is the condition of the index that a walk goes along, {where} the compiled query, {truths} what is
--- selected beside a row to judge it by its payload.
+-- Searches. {table} names the index that a walk goes along and {path} the condition that every row in it meets (left to
+-- itself, the planner picks another one, and a window of a hundred rows becomes a scan of millions); {where} is the
+-- compiled query, {truths} what is selected beside a row to judge it by its payload.
 
 -- name: event_window
-select e.id from events e where e.id < :high and e.id >= :low and {path} order by e.id desc limit 1 offset :size
+select e.id from {table} where e.id < :high and e.id >= :low and {path} order by e.id desc limit 1 offset :size
 
 -- name: request_window
-select r.id from requests r where r.id < :high and r.id >= :low and {path} order by r.id desc limit 1 offset :size
+select r.id from {table} where r.id < :high and r.id >= :low and {path} order by r.id desc limit 1 offset :size
 
 -- name: event_window_up
-select e.id from events e where e.id > :after and e.id < :high and {path} order by e.id limit 1 offset :size
+select e.id from {table} where e.id > :after and e.id < :high and {path} order by e.id limit 1 offset :size
 
 -- name: find_events
 select
@@ -19,7 +20,7 @@ select
     e.hold
   ),
   e.provider_id, e.subject, e.occurred_at, e.received_at, e.duplicates, e.origin, e.size{truths}
-from events e
+from {table}
 left join requests r on r.id = e.request
 left join items i on i.event = e.id
 where e.id < :high and e.id >= :low and {path} and {where}
@@ -41,7 +42,7 @@ select
   end,
   d.reason, d.trigger, d.attempts, case when d.state = 'pending' then d.due_at end, d.changed_at, d.ordering_key,
   d.code, d.superseded{truths}
-from events e
+from {table}
 cross join deliveries d on d.event = e.id
 left join requests r on r.id = e.request
 left join items i on i.event = e.id
@@ -50,7 +51,7 @@ order by e.id desc, d.id
 
 -- name: find_repeatable
 select d.id, d.event, d.destination, d.state, coalesce(d.lease_until > :now, 0), d.due_at > :now, e.environment{truths}
-from events e
+from {table}
 cross join deliveries d on d.event = e.id
 left join requests r on r.id = e.request
 left join items i on i.event = e.id
@@ -59,7 +60,7 @@ order by e.id, d.id
 
 -- name: find_routable
 select e.id, e.source, e.environment, e.type{truths}
-from events e
+from {table}
 left join requests r on r.id = e.request
 left join items i on i.event = e.id
 where e.id > :after and e.id <= :high and {path} and {only} and {where}
@@ -69,6 +70,6 @@ order by e.id
 select
   r.id, r.source, r.environment, r.outcome, r.status, r.reason, r.hint, r.method, r.target, r.peer, r.received_at,
   r.size, r.event{truths}
-from requests r
+from {table}
 where r.id < :high and r.id >= :low and {path} and {where}
 order by r.id desc

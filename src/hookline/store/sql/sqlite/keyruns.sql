@@ -4,7 +4,7 @@
 select run from key_runs where state <> 'live'
 
 -- name: fresh_span
-select min(seq), max(seq) from fresh_keys
+select (select min(seq) from fresh_keys), (select max(seq) from fresh_keys)
 
 -- name: fresh_records
 select record from fresh_keys where seq <= :last

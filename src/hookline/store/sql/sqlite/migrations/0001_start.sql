@@ -31,6 +31,7 @@ create table requests (
   content      blob                        -- headers and body, compressed; null once erased. See compress.Content
 ) strict;
 create index requests_logged on requests (source, id) where outcome <> 'accepted';
+create index requests_noted on requests (id) where outcome <> 'accepted';
 
 -- One thing that happened. Narrow, because each settle adds to the counts. The events of a request have the ids right
 -- after its own.
