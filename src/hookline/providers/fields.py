@@ -28,6 +28,7 @@ _PLACES = ("header", "body", "envelope", "form", "query")
 _ISO = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?"
 )
+_LARGEST = 1e300  # Python refuses to write out integers of more than 4,300 digits
 _LAST_IN_SECONDS = 20_000_000_000  # the year 2603; as milliseconds, August 1970
 _LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
 
@@ -87,7 +88,7 @@ def text(value: object) -> str | None:
         case bool():
             return "true" if value else "false"
         case int() | float():
-            return str(value)
+            return str(value) if abs(value) < _LARGEST else None
     return None
 
 
@@ -115,9 +116,10 @@ def _iso(said: str) -> float | None:
     except ValueError:
         return None
     try:
-        return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+        seconds = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
     except (OverflowError, ValueError):
         return None
+    return seconds if seconds >= 0 else None
 
 
 def header_names(field: Field | None) -> set[bytes]:

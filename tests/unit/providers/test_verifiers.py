@@ -303,6 +303,7 @@ bodies = st.one_of(
             b"payload=%7B%22type%22%3A1%7D",
             b'{"id":"\\ud800","type":"\\u0000"}',
             b'\xef\xbb\xbf{"id":1}',
+            b'{"id":' + b"9" * 5_000 + b',"type":' + b"9" * 300 + b',"created":1e400}',
         ]
     ),
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from hookline.errors import Rejected
+from hookline.errors import ConfigError, Rejected
 from hookline.model import Reply
 from hookline.payload import dig, parse
 from hookline.providers.base import Provider
@@ -89,9 +89,11 @@ class AdyenCheck:
             draft.set("HmacSignature", base64_text(self.macs[0].digest((draft.body,))))
             return
         for entry in listed:
-            item = entry["NotificationRequestItem"]
+            item = dig(entry, "NotificationRequestItem")
+            if not isinstance(item, dict):
+                raise ConfigError("notificationItems: every one holds a NotificationRequestItem")
             signature = base64_text(self.macs[0].digest((_joined(item),)))
-            item.setdefault("additionalData", {})["hmacSignature"] = signature.decode()
+            item["additionalData"] = (item.get("additionalData") or {}) | {"hmacSignature": signature.decode()}
         draft.body = msgspec.json.encode(value)
 
     def _item(self, raw: bytes) -> int:

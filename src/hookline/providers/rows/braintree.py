@@ -12,6 +12,7 @@ import msgspec
 
 from hookline.errors import ConfigError, Rejected
 from hookline.model import Reply
+from hookline.payload import parse_form
 from hookline.providers.base import Provider, Verifier
 from hookline.providers.facts import BAD, MALFORMED, MISSING, Draft, Facts
 from hookline.providers.fields import Time, whole
@@ -73,9 +74,10 @@ class BraintreeCheck:
         return Match(matched)
 
     def sign(self, draft: Draft) -> None:
-        """XML becomes the form that Braintree sends."""
+        """XML becomes the form that Braintree sends; such a form is signed afresh."""
         public, mac = self.pairs[0]
-        payload = base64.b64encode(draft.body) + b"\n"
+        sent = (parse_form(draft.body) or {}).get("bt_payload")
+        payload = sent[0].encode() if sent else base64.b64encode(draft.body) + b"\n"
         signature = hexadecimal(mac.digest((payload,))).decode()
         draft.body = urlencode({"bt_signature": f"{public}|{signature}", "bt_payload": payload.decode()}).encode()
         draft.set("Content-Type", "application/x-www-form-urlencoded")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from hmac import compare_digest
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
 from hookline.errors import Rejected
+from hookline.payload import parse
 from hookline.providers.base import Provider
 from hookline.providers.facts import BAD, MALFORMED, MISSING, Draft, Facts
 from hookline.providers.fields import Time, first
@@ -71,13 +73,18 @@ class InsideCheck:
         return Match(matched, signed_at)
 
     def sign(self, draft: Draft) -> None:
-        """Puts a fresh signature into a JSON body."""
-        value = msgspec.json.decode(draft.body)
-        time, token = _STAMP.write(draft.now), (draft.id or "token").replace(".", "")[:50].ljust(50, "0")
-        token = re.sub("[^0-9a-zA-Z]", "0", token)
+        """Puts a fresh signature into a JSON object or a form."""
+        time = _STAMP.write(draft.now)
+        token = re.sub("[^0-9a-zA-Z]", "0", draft.id or "token").ljust(50, "0")[:50]
         signature = hexadecimal(self.macs[0].digest((time.encode(), token.encode()))).decode()
-        value["signature"] = {"timestamp": time, "token": token, "signature": signature}
-        draft.body = msgspec.json.encode(value)
+        fresh = {"timestamp": time, "token": token, "signature": signature}
+        value = parse(draft.body)
+        if isinstance(value, dict):
+            draft.body = msgspec.json.encode(value | {"signature": fresh})
+        else:
+            pairs = [pair for pair in parse_qsl(draft.body.decode("utf-8", "replace")) if pair[0] not in fresh]
+            draft.body = urlencode([*pairs, *fresh.items()]).encode()
+            draft.set("Content-Type", "application/x-www-form-urlencoded")
 
 
 def _read(facts: Facts) -> _Signature:

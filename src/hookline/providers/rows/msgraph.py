@@ -35,9 +35,12 @@ _TENANT = r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 _ISSUER = re.compile(rf"https://(?:sts\.windows\.net/{_TENANT}/|login\.microsoftonline\.com/{_TENANT}/v2\.0)").fullmatch
 
 
+_NOTHING = msgspec.Raw(b"null")
+
+
 class _Item(msgspec.Struct):
     client_state: str = msgspec.field(name="clientState", default="")
-    encrypted: msgspec.Raw | None = msgspec.field(name="encryptedContent", default=None)
+    encrypted: msgspec.Raw = msgspec.field(name="encryptedContent", default=_NOTHING)
 
 
 class _Notification(msgspec.Struct):
@@ -77,14 +80,16 @@ class GraphCheck:
             raise Rejected(MISSING)
         states = [item.client_state.encode("utf-8", "surrogatepass") for item in notification.value]
         matched = [compare(self.expected, state) for state in states]  # one foreign item refuses them all
-        if any(item.encrypted is not None for item in notification.value):
+        if any(bytes(item.encrypted) != b"null" for item in notification.value):
             self._check_tokens(notification.tokens, facts)
         return Match(matched[0])
 
     def sign(self, draft: Draft) -> None:
         value = parse(draft.body)
         items = value.get("value") if isinstance(value, dict) else None
-        for item in items if isinstance(items, list) else []:
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise ConfigError("value: a list of notifications is wanted")
+        for item in items:
             item["clientState"] = self.binding.secrets[0]
         draft.body = msgspec.json.encode(value)
 

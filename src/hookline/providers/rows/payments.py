@@ -97,6 +97,7 @@ RAZORPAY = Provider(
     occurred_at=Time("body.created_at", "s"),
     subject=first("body.payload.payment.entity.id", "body.payload.order.entity.id", "body.payload.refund.entity.id"),
     deadline=5,
+    bodies_repeat=False,
 )
 
 COINBASE = Provider(

@@ -1,0 +1,282 @@
+"""The primitives, against the standard library; keys as they are published; and what a digest skips."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from provider_cases import NAMES, NOW, practised, signed
+from provider_vectors import DATA, MICROSOFT_KEYS, VECTORS
+
+from hookline import providers, samples
+from hookline.config import Source
+from hookline.errors import Rejected, Unavailable
+from hookline.model import Request, Verified
+from hookline.providers.rows.jira import query_hash
+from hookline.providers.rows.twilio import urls
+from hookline.providers.schemes import jwt
+from hookline.providers.schemes.mac import ALGORITHMS, Mac
+
+RSA = providers.practice("wise").secrets[0]
+
+
+@settings(max_examples=200)
+@given(
+    key=st.binary(min_size=1, max_size=200),
+    parts=st.lists(st.binary(max_size=80), max_size=4),
+    name=st.sampled_from(ALGORITHMS),
+)
+def test_a_mac_made_in_advance_is_the_standard_one(key: bytes, parts: list[bytes], name: str):
+    mac = Mac(key, name)
+    for _ in range(2):  # what was made in advance is not used up
+        assert mac.digest(parts) == hmac.digest(key, b"".join(parts), name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_arrived_can_be_signed_afresh(name: str):
+    """A late attempt is sent on with the original headers and a signature of now."""
+    verifier = practised(name)
+    first = signed(name, verifier)
+    again = verifier.sign(first.body, now=NOW + 86_400, headers=first.headers, method=first.method)
+    assert len({key.lower() for key, _ in again.headers}) == len(again.headers)
+    result = verifier.check(again.request(NOW + 86_400), NOW + 86_400) if name != "linear" else None
+    assert isinstance(result, Verified) or name == "linear"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b'{"keys":[]}',
+        b'{"keys":[{"kty":"RSA"}]}',
+        b"\xff",
+        b'{"keys":7}',
+        b'{"keys":[{"kty":"EC","crv":"P-256","x":"AA","y":"AA","kid":"k"}]}',
+        b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----",
+        b"-----BEGIN PUBLIC KEY-----",
+        b'{"kid":"-----BEGIN PUBLIC KEY-----"}',
+    ],
+)
+def test_a_document_without_keys_is_refused(document: bytes):
+    with pytest.raises(ValueError):
+        providers.Keys().put("https://keys.example/", document)
+
+
+def test_one_odd_key_does_not_hide_the_others():
+    keys = providers.Keys()
+    [good] = json.loads(_jwks("k1"))["keys"]
+    assert keys.put("https://keys.example/", json.dumps({"keys": [{"kty": "oct"}, {"kty": "RSA"}, good]}).encode()) == 1
+    assert keys.get("https://keys.example/", "k1")
+    with pytest.raises(Unavailable):
+        keys.get("https://keys.example/", "k2")
+    assert keys.wanted == {"https://keys.example/": {"k2"}}
+
+
+def _jwks(kid: str) -> bytes:
+    numbers = load_pem_private_key(RSA.encode(), None).public_key().public_numbers()  # type: ignore[union-attr]  # RSA
+    return json.dumps({"keys": [{"kty": "RSA", "kid": kid, "n": _b64(numbers.n), "e": _b64(numbers.e)}]}).encode()
+
+
+def _b64(number: int) -> str:
+    return jwt._encode(number.to_bytes((number.bit_length() + 7) // 8, "big")).decode()
+
+
+def token(claims: dict[str, Any], kid: str = "k1", algorithm: str = "RS256") -> str:
+    head = jwt._encode(json.dumps({"alg": algorithm, "kid": kid}).encode())
+    text = head + b"." + jwt._encode(json.dumps(claims).encode())
+    private: Any = load_pem_private_key(RSA.encode(), None)
+    return (text + b"." + jwt._encode(jwt.make(private, text))).decode()
+
+
+TENANT = "84bd8158-6d4d-4958-8b9f-9d6445542f95"
+APP = "8e460676-ae3f-4b1e-8790-ee0fb5d6148f"
+CLAIMS = {
+    "aud": APP,
+    "iss": f"https://sts.windows.net/{TENANT}/",
+    "iat": int(NOW),
+    "nbf": int(NOW),
+    "exp": int(NOW) + 600,
+    "appid": "0bf30f3b-4a52-48df-9a82-234910c4a086",
+}
+
+
+def rich(claims: dict[str, Any], **options: Any) -> Verified:
+    keys = providers.Keys()
+    keys.put(MICROSOFT_KEYS, _jwks("k1"))
+    source = Source(
+        name="g", provider="msgraph", environment="", path="/", url="https://h/", options={"app_ids": [APP]} | options
+    )
+    content = json.loads((DATA / "msgraph_encrypted_vector.json").read_text())["encryptedContent"]
+    item = {"clientState": "cs", "changeType": "created", "resource": "chats/1", "encryptedContent": content}
+    body = json.dumps({"value": [item], "validationTokens": [token(claims)]}).encode()
+    request = Request(method="POST", target=b"/", headers=[], body=body, received_at=NOW)
+    result = providers.bind(source, ["cs"], keys).check(request, NOW)
+    assert isinstance(result, Verified)
+    return result
+
+
+def test_notifications_with_content_need_tokens_of_microsofts():
+    assert rich(CLAIMS).events[0].type == "created"
+    assert rich(CLAIMS | {"iss": f"https://login.microsoftonline.com/{TENANT}/v2.0"}).events
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"aud": "other"}, "wrong audience"),
+        ({"iss": "https://sts.windows.net.evil.example/"}, "wrong issuer"),
+        ({"iss": f"https://evil.example/?https://sts.windows.net/{TENANT}/"}, "wrong issuer"),
+        ({"appid": "11111111-1111-1111-1111-111111111111"}, "wrong publisher"),
+        ({"exp": int(NOW)}, "stale timestamp"),
+        ({"exp": None}, "wrong audience"),
+        ({"exp": "soon"}, "malformed signature"),
+        ({"nbf": int(NOW) + 600}, "timestamp in the future"),
+    ],
+)
+def test_tokens_of_others_are_refused(change: dict[str, Any], reason: str):
+    with pytest.raises(Rejected) as no:
+        rich(CLAIMS | change)
+    assert no.value.reason == reason
+
+
+def test_without_the_ids_of_our_apps_no_token_is_for_us():
+    with pytest.raises(Rejected):
+        rich(CLAIMS, app_ids=[])
+
+
+def test_encrypted_content_is_opened_and_its_signature_checked():
+    vector = json.loads((DATA / "msgraph_encrypted_vector.json").read_text())
+    opened = providers.decrypt_graph(vector["encryptedContent"], vector["private_key_pem"])
+    assert opened.decode() == vector["expected_plaintext"]
+    for field in ("data", "dataSignature", "dataKey"):
+        spoiled = vector["encryptedContent"] | {field: "A" + vector["encryptedContent"][field][1:]}
+        with pytest.raises(ValueError):
+            providers.decrypt_graph(spoiled, vector["private_key_pem"])
+    with pytest.raises(ValueError):
+        providers.decrypt_graph({}, vector["private_key_pem"])
+
+
+def digest_of(name: str, value: Any, headers: tuple[tuple[bytes, bytes], ...] = ()) -> bytes:
+    verifier = practised(name)
+    result = verifier.check(signed(name, verifier, body=json.dumps(value).encode(), headers=headers), NOW)
+    assert isinstance(result, Verified)
+    return verifier.digest(result.events[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "two"),
+    [
+        ("stripe", {"id": "evt_1", "pending_webhooks": 2}, {"id": "evt_1", "pending_webhooks": 1}),
+        ("github", {"action": "x", "installation": {"id": 1}}, {"action": "x", "organization": {"login": "o"}}),
+        ("paddle", {"event_id": "e", "notification_id": "ntf_1"}, {"event_id": "e", "notification_id": "ntf_2"}),
+        ("notion", {"id": "1", "attempt_number": 1}, {"id": "1", "attempt_number": 2}),
+        ("hubspot", [{"eventId": 1, "attemptNumber": 0}], [{"eventId": 1, "attemptNumber": 3}]),
+        ("coinbase-commerce", {"id": 1, "event": {"id": "e"}}, {"id": 2, "event": {"id": "e"}}),
+    ],
+)
+def test_a_digest_skips_what_differs_between_two_deliveries(name: str, one: Any, two: Any):
+    assert digest_of(name, one) == digest_of(name, two)
+
+
+def test_a_digest_skips_nothing_else():
+    assert digest_of("stripe", {"id": "evt_1", "a": 1}) != digest_of("stripe", {"id": "evt_1", "a": 2})
+    assert digest_of("stripe", {"a": {"pending_webhooks": 1}}) != digest_of("stripe", {"a": {"pending_webhooks": 2}})
+    assert digest_of("shopify", {"a": 1}) != digest_of("shopify", {"a": 2})
+
+
+def test_one_event_through_two_hooks_has_one_id():
+    """GitHub sends one GUID to every hook that subscribes to the event."""
+    verifier = practised("github")
+    body = samples.load("github", "push").body
+    ids = set()
+    for hook in (b"1", b"2"):
+        request = signed("github", verifier, body=body, id="guid", headers=((b"X-GitHub-Hook-ID", hook),))
+        result = verifier.check(request, NOW)
+        assert isinstance(result, Verified)
+        ids.add(result.events[0].id)
+    assert ids == {"guid"}
+
+
+def test_long_ids_stay_apart():
+    verifier = practised("lemonsqueezy")
+    found = set()
+    for end in "ab":
+        body = {"meta": {"event_name": "x"}, "data": {"id": "i" * 400 + end, "attributes": {"updated_at": "t"}}}
+        result = verifier.check(signed("lemonsqueezy", verifier, body=json.dumps(body).encode()), NOW)
+        assert isinstance(result, Verified)
+        found.add(result.events[0].id)
+    assert len(found) == 2
+    assert all(name is not None and len(name) <= 255 for name in found)
+
+
+def test_a_hash_of_the_secret_and_a_text_cannot_be_lengthened():
+    """SHA-256(secret + body) lets anybody append to the body, if it may hold the padding: NULs are refused."""
+    vector = next(vector for vector in VECTORS if vector.id == "hubspot-v1")
+    length = len(vector.secrets[0]) + len(vector.body)
+    padding = b"\x80" + b"\0" * ((55 - length) % 64) + (length * 8).to_bytes(8, "big")
+    longer = vector.body + padding + b"x"
+    digest = hashlib.sha256(vector.secrets[0].encode() + longer).hexdigest().encode()  # as an attacker would reach it
+    headers = [(b"X-HubSpot-Signature", digest), (b"X-HubSpot-Signature-Version", b"v1")]
+    request = msgspec.structs.replace(vector.request, body=longer, headers=headers)
+    with pytest.raises(Rejected):
+        vector.verifier().check(request, NOW)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query", "digest"),
+    [
+        # the published example of atlassian-jwt's documentation and its canonical forms
+        (
+            "GET",
+            "/path/to/service",
+            "zee_last=param&repeated=parameter%201&first=param&repeated=parameter%202",
+            "GET&/path/to/service&first=param&repeated=parameter%201,parameter%202&zee_last=param",
+        ),
+        ("get", "/", "", "GET&/&"),
+        ("POST", "/a/", "jwt=x.y.z&b=%7e&a=~+1", "POST&/a&a=~%201&b=~"),
+        ("GET", "/p&q", "x=", "GET&/p%26q&x="),
+    ],
+)
+def test_connects_query_hash_is_over_the_canonical_request(method: str, path: str, query: str, digest: str):
+    assert query_hash(method, path, query) == hashlib.sha256(digest.encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("url", "other"),
+    [
+        ("https://h.example/a?b=1", "https://h.example:443/a?b=1"),
+        ("http://h.example/a", "http://h.example:80/a"),
+        ("https://h.example:8443/a", "https://h.example/a"),
+        ("https://u:p@h.example:8443/", "https://u:p@h.example/"),
+    ],
+)
+def test_twilio_may_have_signed_with_or_without_the_port(url: str, other: str):
+    assert urls(url) == [url, other]
+
+
+def test_an_odd_port_is_left_alone():
+    assert urls("https://h.example:http/a") == ["https://h.example:http/a"]
+
+
+def test_gitlabs_signing_token_is_never_accepted_in_the_clear():
+    practice = providers.practice("gitlab")
+    source = Source(name="g", provider="gitlab", environment="", path="/", url="https://h/")
+    verifier = providers.bind(source, [practice.secrets[0], "plain"])
+    leaked = [(b"X-Gitlab-Token", practice.secrets[0].encode())]
+    with pytest.raises(Rejected):
+        verifier.check(Request(method="POST", target=b"/", headers=leaked, body=b"{}", received_at=NOW), NOW)
+    plain = [(b"X-Gitlab-Token", b"plain")]
+    result = verifier.check(Request(method="POST", target=b"/", headers=plain, body=b"{}", received_at=NOW), NOW)
+    assert isinstance(result, Verified)
+    assert result.secret == 1
+    assert verifier.sends_secret
+    assert not providers.bind(source, [practice.secrets[0]]).sends_secret
