@@ -9,7 +9,6 @@ from hookline import providers
 from hookline.errors import ConfigError, Rejected
 from hookline.model import Reply, Verified
 
-
 REASONS = {
     "sns-certhost": "foreign certificate",
     "sns-topic": "wrong topic",
