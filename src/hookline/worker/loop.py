@@ -228,7 +228,7 @@ class Worker:
         if crashes >= self.settings.crashes:
             decision = Decision(State.NEEDS_REVIEW, f"it crashed {crashes} times: {crash.how}")
         else:
-            decision = Decision(State.PENDING, f"crashed: {crash.how}", now + 5.0 * 2**crashes)
+            decision = Decision(State.PENDING, f"crashed: {crash.how}", now + self.settings.crash_pause * 2**crashes)
         outcome = Outcome(reason=crash.how, unknown=True)
         log.error(
             "a delivery crashed its process", destination=held.destination.name, id=held.claim.event.id, how=crash.how

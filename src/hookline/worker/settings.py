@@ -18,6 +18,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Between two looks for work that nobody announced: retries that become due, lost wake-ups."""
     crashes: int = 5
     """While running one delivery, after which it needs review."""
+    crash_pause: float = 5.0
+    """Before a delivery that crashed its process is tried again; doubled with each crash."""
     most: int = 1_024
     """Claims in hand, so that memory has a bound."""
 
