@@ -80,11 +80,11 @@ def describe(plan: Plan) -> None:
 
 def nothing(plan: Plan) -> str:
     """Why there is nothing to do, and what would change that."""
-    if not plan.events:
-        return "no such event"
     if plan.left_out.get("succeeded"):
         return "nothing to repeat: all have succeeded; --again repeats them under a new idempotency key"
-    return "nothing to repeat; --reroute applies today's routes, --to adds a delivery"
+    if plan.left_out:
+        return f"nothing to repeat: {', '.join(plan.left_out)}"
+    return "nothing to repeat: no such delivery; --reroute applies today's routes, --to adds a delivery"
 
 
 def follow(client: Client, job: Replay) -> Replay:

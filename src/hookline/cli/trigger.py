@@ -36,6 +36,7 @@ def trigger(
 
     On a live source it asks first, and nothing is delivered without --run.
     """
+    fields = dict(_change(text) for text in changes)
     with connect() as client:
         known: Samples = client.call("list_samples", name=source)
         if types:
@@ -51,7 +52,7 @@ def trigger(
             "trigger_source",
             name=source,
             type=type,
-            set=dict(_change(text) for text in changes),
+            set=fields,
             count=count,
             tamper=tamper,
             run=run,
