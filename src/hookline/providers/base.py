@@ -168,7 +168,7 @@ class Verifier:
             items = self._split(facts)
             if items is not None:
                 return self._batch(facts, items, match)
-        event = self._event(facts)
+        event = self._event(facts, facts.body)
         note = provider.note(event) if provider.note is not None else ""
         return Verified(events=[event], secret=match.secret, signed_at=match.signed_at, note=note)
 
@@ -176,19 +176,20 @@ class Verifier:
         if not items:
             return self.ack
         if len(items) > MAX_ITEMS:
-            return Verified(events=[self._event(facts)], secret=match.secret, signed_at=match.signed_at, note=TOO_MANY)
-        events = [self._event(facts.of(item)) for item in items]
+            event = self._event(facts, facts.body)
+            return Verified(events=[event], secret=match.secret, signed_at=match.signed_at, note=TOO_MANY)
+        events = [self._event(facts.of(item), item) for item in items]
         return Verified(events=events, secret=match.secret, signed_at=match.signed_at)
 
-    def _event(self, facts: Facts) -> VerifiedEvent:
-        """Never fails for what is missing: the signature held, so the event is kept."""
+    def _event(self, facts: Facts, body: bytes) -> VerifiedEvent:
+        """Never fails for what is missing: the signature held, so the event is kept. A form stays the form it was."""
         kind = text(self._type(facts)) if self._type else None
         name = text(self._id(facts)) if self._id else None
         subject = text(self._subject(facts)) if self._subject else None
         return VerifiedEvent(
             id=_key(name) if name else None,
             type=(clean(kind) if kind else "") or "unknown",
-            body=facts.document,
+            body=body,
             occurred_at=self._occurred_at(facts) if self._occurred_at else None,
             subject=clean(subject) or None if subject else None,
             live=self._live(facts) if self._live else None,

@@ -206,6 +206,21 @@ def test_one_event_through_two_hooks_has_one_id():
     assert ids == {"guid"}
 
 
+@pytest.mark.parametrize(
+    ("name", "body", "kind"),
+    [
+        ("github", b"payload=%7B%22action%22%3A%22opened%22%7D", "issues.opened"),
+        ("slack", b"payload=%7B%22type%22%3A%22block_actions%22%7D", "block_actions"),
+        ("slack", b"command=%2Fdeploy&text=now&trigger_id=1.2", "slash_command.deploy"),
+    ],
+)
+def test_a_form_is_read_and_kept_as_it_came(name: str, body: bytes, kind: str):
+    request = signed(name, body=body, type="issues", content_type="application/x-www-form-urlencoded")
+    result = practised(name).check(request, NOW)
+    assert isinstance(result, Verified)
+    assert [(event.type, event.body) for event in result.events] == [(kind, body)]
+
+
 def test_long_ids_stay_apart():
     verifier = practised("lemonsqueezy")
     found = set()
