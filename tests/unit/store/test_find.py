@@ -9,7 +9,7 @@ from typing import Any
 
 import apsw
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from contract.say import arrival, event, settled
@@ -181,6 +181,8 @@ def pages(tx: Tx, listing: browse.Listing[Any], query: Node, limit: int, hurry: 
 
 
 @given(text=QUERIES, limit=st.integers(1, 40), hurry=st.booleans())
+@example(text="destination:one state:succeeded", limit=5, hurry=False)
+@example(text="-(destination:one state:succeeded w1)", limit=5, hurry=True)
 def test_events_are_those_that_a_look_at_each_finds(
     filled: tuple[apsw.Connection, list[dict[str, Any]]], text: str, limit: int, hurry: bool
 ) -> None:
