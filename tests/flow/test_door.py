@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -104,13 +105,14 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
 
 
 async def test_a_request_over_tls(authority: trustme.CA, tmp_path: Path):
-    async with opened(context(*files(authority, "hooks.test", tmp_path))) as (_, _, port):
+    async with opened(context(*files(authority, "hooks.test", tmp_path))) as (door, _, port):
         reader, writer = await asyncio.open_connection(
             "127.0.0.1", port, ssl=trusting(authority), server_hostname="hooks.test"
         )
         for _ in range(2):
             writer.write(request())
             assert (await answer(reader))[0] == 200
+        assert [connection.tls for connection in door.connections] == [True]
         writer.write(request(connection="close"))
         assert (await answer(reader))[0] == 200
         assert await reader.read() == b""
@@ -148,6 +150,29 @@ async def test_a_renewed_certificate_is_shown_to_the_next_caller(authority: trus
         third = await shown("new.test")
         for writer in (first, second, third):
             writer.close()
+
+
+async def test_silent_callers_at_a_tls_port_are_counted(authority: trustme.CA, tmp_path: Path):
+    tls = context(*files(authority, "hooks.test", tmp_path))
+    async with opened(tls, Limits(per_address=3, handshake=60.0)) as (_, _, port):
+        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(5)]
+        for reader, _ in silent[3:]:
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await asyncio.open_connection("127.0.0.1", port, ssl=trusting(authority), server_hostname="hooks.test")
+        silent[0][1].close()
+        await silent[0][1].wait_closed()
+        while True:  # until the door has seen it go
+            try:
+                _, writer = await asyncio.open_connection(
+                    "127.0.0.1", port, ssl=trusting(authority), server_hostname="hooks.test"
+                )
+                break
+            except (ssl.SSLError, ConnectionError):
+                continue
+        for each in (writer, *(writer for _, writer in silent)):
+            each.close()
 
 
 async def test_plain_http_at_a_tls_port_is_closed(authority: trustme.CA, tmp_path: Path):

@@ -329,7 +329,9 @@ class Connection(asyncio.Protocol):
         if self.stage == DEAF:
             return
         known = None
+        bodiless = False
         if self.stage == BODY:
+            bodiless = self.method == "HEAD"
             known = Request(
                 method=self.method,
                 target=self.target,
@@ -338,10 +340,10 @@ class Connection(asyncio.Protocol):
                 received_at=time.time(),
                 peer=self.peer,
             )
-        self.door.refused(problem, self.entry if known is not None else None, known)
+        self.door.refused(problem, self.entry if known is not None else None, known, self.host)
         self.stage = DEAF
         self.deadline = math.inf
-        exchange = Exchange(self, False, True)
+        exchange = Exchange(self, bodiless, True)
         self.exchanges.append(exchange)
         exchange.done(problem.reply)
 

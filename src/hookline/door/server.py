@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from hookline import telemetry
+from hookline.door.greeter import Greeter
 from hookline.door.limits import Limits
 from hookline.door.peers import Peers
 from hookline.door.protocol import BODY, IDLE, Connection
@@ -48,10 +50,9 @@ class Door:
         """The loop's clock, as of the last sweep: deadlines need no better one."""
         self.date = b""
         self.draining = False
-        self.faults: Counter[str] = Counter()
-        """Requests that HTTP forbids, by reason."""
         self._addresses: Counter[str] = Counter()
         self._servers: list[asyncio.Server] = []
+        self._greeters: list[Greeter] = []
         self._left = asyncio.Event()
         self._sweeper: asyncio.TimerHandle | None = None
 
@@ -60,18 +61,19 @@ class Door:
         loop = asyncio.get_running_loop()
         self.tick(loop.time())
         self._schedule(loop)
-        handshake = self.limits.handshake if tls is not None else None
         for sock in sockets:
-            server = await loop.create_server(
-                lambda: Connection(self), sock=sock, ssl=tls, backlog=BACKLOG, ssl_handshake_timeout=handshake
-            )
-            self._servers.append(server)
+            if tls is None:
+                self._servers.append(await loop.create_server(lambda: Connection(self), sock=sock, backlog=BACKLOG))
+            else:
+                self._greeters.append(Greeter(self, sock, tls))
 
     async def stop(self, grace: float = 10.0) -> None:
         """Accept nobody new, answer what is in flight, close; after ``grace`` seconds cut off who is still there."""
         self.draining = True
         for server in self._servers:
             server.close()
+        for greeter in self._greeters:
+            await greeter.stop()
         await self._emptied(min(grace, LAST_REQUESTS))
         for connection in tuple(self.connections):
             if connection.stage == IDLE and not connection.exchanges:
@@ -100,12 +102,17 @@ class Door:
 
     def enter(self, connection: Connection) -> bool:
         """Count a connection in; False where there are too many."""
-        full = len(self.connections) >= self.limits.connections
+        full = self.full(connection.neighbourhood, connection.proxied)
         self.connections.add(connection)
         self._addresses[connection.neighbourhood] += 1
-        if full:
-            return False
-        return connection.proxied or self._addresses[connection.neighbourhood] <= self.limits.per_address
+        return not full
+
+    def full(self, neighbourhood: str, proxied: bool, *, near: int = 0, anywhere: int = 0) -> bool:
+        """Has the door, or this address, as many connections as it may have? ``near`` of the address's and
+        ``anywhere`` in all are on their way."""
+        if len(self.connections) + anywhere >= self.limits.connections:
+            return True
+        return not proxied and self._addresses[neighbourhood] + near >= self.limits.per_address
 
     def leave(self, connection: Connection) -> None:
         """Count it out."""
@@ -126,11 +133,12 @@ class Door:
         else:
             self.ingest.receive(entry, request, done)
 
-    def refused(self, fault: Fault, entry: Entry | None, request: Request | None) -> None:
-        """Keep count, and note the request where its head was understood."""
-        self.faults[fault.reason] += 1
+    def refused(self, fault: Fault, entry: Entry | None, request: Request | None, host: str) -> None:
+        """Count a request that ended its connection, and note it where its head was understood."""
         if request is not None:
             self.ingest.note(entry, request, fault.reason, fault.reply.status)
+        else:
+            telemetry.requested(None, "rejected", fault.reason, fault.reply.status, 0.0, 0, peer=host)
 
     # -- inside --------------------------------------------------------------------------------------------------
 

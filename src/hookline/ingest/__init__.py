@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import msgspec
@@ -36,6 +36,7 @@ RETRY_AFTER = 5
 _LOOK = 5.0
 """Seconds between two looks at the disk, and after a failed commit until events may try again."""
 _RESERVED = b"/i/"
+_BUG_TOLD_EVERY = 60.0
 
 
 class IngestStore(Acceptor, Notebook, Protocol):
@@ -58,7 +59,7 @@ class Ingest:
         limits: Limits | None = None,
         rejected_per_hour: int = 100,
         disk: str | None = None,
-        learn: Callable[[str, str], bool] | None = None,
+        learn: Callable[[str, str], Awaitable[bool]] | None = None,
     ) -> None:
         """``disk`` is a path on the store's disk, None where there is none to watch. ``learn`` is asked to keep a
         secret that a handshake brought (source, secret); False from it refuses the handshake."""
@@ -76,7 +77,9 @@ class Ingest:
         self.strangers = Strangers(limits.unverified_rate)
         self.triggers: Triggers | None = None
         """Knows samples of our own by their mark; None takes all for the provider's."""
+        self._bug_told_at = -_BUG_TOLD_EVERY
         self._watcher: asyncio.Task[None] | None = None
+        self._learning: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Begin to commit. Look at the disk first: an event must not find it full."""
@@ -107,7 +110,14 @@ class Ingest:
             done(self._rejected(entry, request, no))
             return
         except Unavailable as trouble:
+            if trouble.__cause__ is not None:
+                self._bug(entry, trouble.__cause__)
             done(self._unavailable(entry, request, trouble.reason, trouble.retry_after))
+            return
+        if isinstance(verified, Learned):
+            task = asyncio.create_task(self._learn(entry, request, verified, done), name="learn a secret")
+            self._learning.add(task)
+            task.add_done_callback(self._learning.discard)
             return
         if isinstance(verified, Reply):
             done(self._challenge(entry, request, verified))
@@ -190,6 +200,13 @@ class Ingest:
 
         self.committer.put(arrived, len(request.body) + 1_000, finish)
 
+    def _bug(self, entry: Entry, cause: BaseException) -> None:
+        """A check that broke is ours to mend; its traceback once a minute is enough, for strangers may cause it."""
+        now = time.monotonic()
+        if now - self._bug_told_at > _BUG_TOLD_EVERY:
+            self._bug_told_at = now
+            log.error("bug in a check", source=entry.name, provider=entry.source.provider, exc_info=cause, answer=503)
+
     def _rejected(self, entry: Entry, request: Request, no: Rejected) -> Reply:
         now = request.received_at
         if no.reason in CLOCK_REASONS:
@@ -208,15 +225,25 @@ class Ingest:
         self._told(entry, request, RequestOutcome.REJECTED, reason, 503)
         return busy(seconds)
 
-    def _challenge(self, entry: Entry, request: Request, reply: Reply) -> Reply:
-        reason = ""
-        if isinstance(reply, Learned):
-            if self.learn is None or not self.learn(entry.name, reply.secret):
-                self.note(entry, request, "handshake not expected", 403)
-                return FORBIDDEN
-            entry.needles = Needles([reply.secret])
-            reason = "secret learned"
-            reply = Reply(reply.status, reply.body, reply.headers)
+    async def _learn(self, entry: Entry, request: Request, reply: Learned, done: Done) -> None:
+        """A handshake that brought the source's secret: kept before it is answered, if somebody expects it."""
+        try:
+            kept = self.learn is not None and await self.learn(entry.name, reply.secret)
+        except Unavailable as trouble:
+            done(self._unavailable(entry, request, trouble.reason, trouble.retry_after))
+            return
+        except Exception:
+            log.exception("secret not kept: bug", source=entry.name, answer=503)
+            done(self._unavailable(entry, request, "bug", RETRY_AFTER))
+            return
+        if not kept:
+            self.note(entry, request, "handshake not expected", 403)
+            done(FORBIDDEN)
+            return
+        entry.needles = Needles([reply.secret])
+        done(self._challenge(entry, request, Reply(reply.status, reply.body, reply.headers), "secret learned"))
+
+    def _challenge(self, entry: Entry, request: Request, reply: Reply, reason: str = "") -> Reply:
         self._told(entry, request, RequestOutcome.CHALLENGE, reason, reply.status)
         if entry.needles.within(request):
             request = entry.needles.redact(request)

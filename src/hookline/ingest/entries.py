@@ -104,12 +104,18 @@ def build(
     *,
     keys: providers.Keys | None = None,
     resolve: Callable[[str], str] = resolve_secret,
+    expected: Mapping[str, float] | None = None,
+    learned: Mapping[str, str] | None = None,
 ) -> dict[bytes, Entry]:
     """The entries of all sources, by raw path. A source whose secrets cannot be used gets an entry that answers 503
-    while the others serve. ``now`` (unix seconds) decides which secrets have ended."""
+    while the others serve. ``now`` (unix seconds) decides which secrets have ended. ``expected`` and ``learned`` are
+    what the store says of secrets that arrive by handshake."""
     entries = {}
     for source in config.sources.values():
-        entries[source.path.encode()] = _entry(source, now, keys, resolve)
+        until = (expected or {}).get(source.name)
+        if until is not None:
+            source = msgspec.structs.replace(source, options={**source.options, "expect_until": until})
+        entries[source.path.encode()] = _entry(source, now, keys, resolve, (learned or {}).get(source.name))
     return entries
 
 
@@ -130,9 +136,13 @@ def nearest(path: bytes, entries: Mapping[bytes, Entry]) -> str:
     return found[0] if found else ""
 
 
-def _entry(source: Source, now: float, keys: providers.Keys | None, resolve: Callable[[str], str]) -> Entry:
+def _entry(
+    source: Source, now: float, keys: providers.Keys | None, resolve: Callable[[str], str], learned: str | None
+) -> Entry:
     try:
         source, secrets = resolved_source(source, now, resolve)
+        if learned is not None:
+            secrets = (learned, *secrets)
         return Entry(source, providers.bind(source, secrets, keys), secrets)
     except ConfigError as problem:
         log.error("secret not available", source=source.name, problem=str(problem), answer=503)
