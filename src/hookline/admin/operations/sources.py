@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from hookline.admin.objects import Page, Source, moment
-from hookline.admin.operations.base import Desk, Nothing, operation
+from typing import Annotated
+
+from msgspec import Meta
+
+from hookline.admin.objects import Done, Page, Source, moment
+from hookline.admin.operations.base import Ask, Desk, NotFound, Nothing, operation
 from hookline.config import Source as Configured
 from hookline.config import resolved_source
 from hookline.errors import ConfigError
 from hookline.secrets import show_reference
+
+EXPECT_SECONDS = 600
+"""For which a handshake may bring a source's secret."""
 
 
 @operation("GET", "/sources")
@@ -15,6 +22,20 @@ async def list_sources(desk: Desk, ask: Nothing) -> Page[Source]:
     """List sources: what they are, whether they can be used, and when they were heard of last."""
     last = await desk.store.last_events()
     return Page(data=[_source(desk, source, last.get(source.name)) for source in desk.config.sources.values()])
+
+
+class Expect(Ask):
+    name: Annotated[str, Meta(description="The source's name.")]
+    seconds: Annotated[int, Meta(ge=1, le=3_600, description="For how long.")] = EXPECT_SECONDS
+
+
+@operation("POST", "/sources/{name}/expect", role="operator")
+async def expect_secret(desk: Desk, ask: Expect) -> Done:
+    """Let the next handshake of a source bring its secret (Asana, Notion), also in the place of an older one."""
+    if ask.name not in desk.config.sources:
+        raise NotFound(f"there is no source {ask.name!r}; there are: {', '.join(desk.config.sources) or 'none'}")
+    await desk.store.expect_secret(ask.name, desk.now + ask.seconds, who=desk.who.name)
+    return Done(count=1)
 
 
 def _source(desk: Desk, source: Configured, last: float | None) -> Source:
