@@ -47,6 +47,10 @@ class IdMaker:
             if ms > self._ms:
                 self._ms = ms
                 self._counter = self._random.getrandbits(_COUNTER_BITS - 1)
+            if self._counter + count <= _COUNTER_MASK:
+                first = (self._ms << _COUNTER_BITS) | self._counter
+                self._counter += count
+                return list(range(first, first + count))
             taken = []
             for _ in itertools.repeat(None, count):
                 if self._counter > _COUNTER_MASK:

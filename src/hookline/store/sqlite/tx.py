@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import chain
 from typing import Any, Protocol, TypeVar
 
 import apsw
@@ -25,10 +26,11 @@ class Transactions(Protocol):
     async def read(self, act: Callable[..., T], *values: Any) -> T: ...
 
 
-_STEPS = (32, 8, 1)
-"""Sizes in which :meth:`Tx.bulk` hands rows over: few different texts, so that all stay prepared."""
+_STEP = 8
+_MOST = 64
+"""Rows in a statement, in steps: few different texts, so that all stay prepared."""
 
-_ROW = re.compile(r"\(\?(?:, \?)*\)")
+_ROW = re.compile(r"values \((\?(?:, \?)*)\)")
 
 
 class Tx:
@@ -71,12 +73,8 @@ class Tx:
         step wait once instead of 32 times.
         """
         found: list[Row] = []
-        done = 0
-        for size in _STEPS:
-            while len(rows) - done >= size:
-                values = [value for row in rows[done : done + size] for value in row]
-                found += self.connection.execute(_widened(statement, size), values)
-                done += size
+        for text, values in widened(statement, rows):
+            found += self.connection.execute(text, values)
         return found
 
     def sql(self, text: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[Row]:
@@ -115,13 +113,28 @@ class Tx:
         self.after.append(act)
 
 
+def widened(statement: str, rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, list[Any]]]:
+    """What :meth:`Tx.bulk` executes: texts and their values. Rows of NULL fill up a step, and are left out by SQL."""
+    for start in range(0, len(rows), _MOST):
+        part = rows[start : start + _MOST]
+        size = 1 if len(part) == 1 else -(-len(part) // _STEP) * _STEP
+        text, width = _wide(statement, size)
+        values = list(chain.from_iterable(part))
+        values += [None] * (size * width - len(values))
+        yield text, values
+
+
 @cache
-def _widened(statement: str, size: int) -> str:
+def _wide(statement: str, size: int) -> tuple[str, int]:
     text = queries()[statement]
     row = _ROW.search(text)
     if row is None:
         raise ValueError(f"the statement {statement} has no row of question marks")
-    return text[: row.end()] + f", {row.group()}" * (size - 1) + text[row.end() :]
+    marks, width = row.group(1), row.group(1).count("?")
+    if size == 1:
+        return text, width
+    many = f"select * from (values ({marks}){f', ({marks})' * (size - 1)}) where column1 is not null"  # noqa: S608  marks only
+    return text[: row.start()] + many + text[row.end() :], width
 
 
 def as_dicts(cursor: apsw.Cursor) -> list[dict[str, Any]]:
