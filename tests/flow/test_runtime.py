@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -121,5 +123,44 @@ def test_a_reload_takes_the_new_file_and_refuses_a_faulty_one(tmp_path: Path) ->
         serving.send_signal(signal.SIGHUP)
         wait_for(lambda: gateway.send("POST", "/webhooks/second", {}, b"{}")[0] == 401, "the new source")
         assert gateway.post(github({"a": 2}, "two"))[0] == 200
+    finally:
+        gateway.stop()
+
+
+def test_events_that_came_before_the_app_could_be_loaded_are_delivered_once_it_is(tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path, app="this is no Python")
+    try:
+        serving = gateway.start("serve", "app:hooks")
+        gateway.wait_until_ready()
+        assert gateway.post(github({"a": 1}, "early"))[0] == 200
+        assert gateway.rows("select status, hold from events") == [("needs_review", "app not loaded")]
+        (tmp_path / "app.py").write_text(dedent(APP))
+        serving.send_signal(signal.SIGHUP)
+        wait_for(lambda: gateway.rows("select status from events") == [("processed",)], "the delivery")
+    finally:
+        gateway.stop()
+
+
+def test_a_secret_that_comes_by_handshake_is_taken_once_and_only_while_it_is_expected(tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path, app=APP, config='[sources.asana]\nprovider = "asana"\n')
+    shake = {"X-Hook-Secret": "b537207f20cbfa02357cf448134da559e8bd39d61597dcd5"}
+    try:
+        gateway.start("serve", "app:hooks")
+        gateway.wait_until_ready()
+        assert gateway.send("POST", "/webhooks/asana", shake, b"{}")[0] == 503  # no secret yet, and none expected
+        assert gateway.run("sources", "expect", "asana", "--yes").returncode == 0
+        answer = wait_for(
+            lambda: (found := gateway.send("POST", "/webhooks/asana", shake, b"{}"))[0] == 200 and found,
+            "the handshake",
+        )
+        assert answer[1]["x-hook-secret"] == shake["X-Hook-Secret"]
+        body = b'{"events": [{"action": "changed", "resource": {"gid": "1", "resource_type": "task"}}]}'
+        signature = hmac.digest(shake["X-Hook-Secret"].encode(), body, "sha256").hex()
+        wait_for(
+            lambda: gateway.send("POST", "/webhooks/asana", {"X-Hook-Signature": signature}, body)[0] == 200, "an event"
+        )
+        other = {"X-Hook-Secret": "another-secret-of-a-stranger-0123456789"}
+        assert gateway.send("POST", "/webhooks/asana", other, b"{}")[0] == 401
+        assert gateway.run("sources", "expect", "nobody").returncode == 4
     finally:
         gateway.stop()

@@ -8,6 +8,7 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import structlog
 
@@ -24,13 +25,14 @@ from hookline.ingest.entries import build, next_end
 from hookline.ingest.triggers import Triggers
 from hookline.model import HandlerRoute
 from hookline.providers import Keys
-from hookline.routing import Router
+from hookline.routing import NOT_LOADED, Router
 from hookline.runtime.counting import Counting
 from hookline.runtime.keyring import fetch_wanted
 from hookline.runtime.start import PUBLIC_FD, Life
 from hookline.runtime.start import run as run_loop
 from hookline.store import open_store
-from hookline.store.base import Store
+from hookline.store.records import ReplayOptions, ReplayRow
+from hookline.store.sqlite.store import SqliteStore
 from hookline.supervisor import say_ready
 
 log = structlog.get_logger("hookline.ingest")
@@ -58,13 +60,15 @@ async def _serve(
     store = await open_store(config.server.store, role="ingest")
     keys = Keys()
     handlers = await published(store, app)
+    handshakes = await by_handshake(store)
     ingest = Ingest(
         store,
-        build(config, time.time(), keys=keys),
+        build(config, time.time(), keys=keys, **handshakes),
         router(config, handlers),
         limits=config.limits,
         rejected_per_hour=config.retention.rejected_per_hour,
         disk=str(store.path.parent),
+        learn=store.learn_secret,
     )
     ingest.triggers = Triggers(await store.shared_key())
     await ingest.start()
@@ -89,10 +93,16 @@ async def _serve(
             rebuild_at = time.time()
         now_published = await published(store, app)
         if now_published != handlers:
+            loaded = handlers is None and now_published is not None
             handlers = now_published
             ingest.router = router(config, handlers)
+            if loaded:
+                await let_go(store, ingest.router)
+        said = await by_handshake(store)
+        if said != handshakes:
+            handshakes, rebuild_at = said, time.time()
         if rebuild_at is not None and rebuild_at <= time.time():
-            ingest.entries = build(config, time.time(), keys=keys)
+            ingest.entries = build(config, time.time(), keys=keys, **handshakes)
             ingest.router = router(config, handlers)
             rebuild_at = next_end(config, time.time())
     counting.stop()
@@ -103,12 +113,30 @@ async def _serve(
     return 0
 
 
-async def published(store: Store, app: str | None) -> tuple[HandlerRoute, ...] | None:
+async def published(store: SqliteStore, app: str | None) -> tuple[HandlerRoute, ...] | None:
     """The handlers of all published apps; None while ``app`` is expected and has never been published."""
     apps = await store.published_apps()
     if app is not None and not any(found.app == app for found in apps):
         return None
     return tuple(handler for found in apps for handler in found.handlers)
+
+
+async def by_handshake(store: SqliteStore) -> dict[str, Any]:
+    """What the store says of secrets that arrive by handshake, as :func:`hookline.ingest.entries.build` takes it."""
+    return {"expected": await store.expected_secrets(), "learned": await store.learned_secrets()}
+
+
+async def let_go(store: SqliteStore, routes: Router) -> None:
+    """Route what was held because no app had been loaded."""
+    job: ReplayRow | None = await store.create_replay(
+        f'is:held status:needs_review reason:"{NOT_LOADED}"',
+        ReplayOptions(reroute=True),
+        who="hookline",
+        route=routes.route,
+    )
+    while job is not None and job.state == "running":
+        job = await store.advance_replay(job.id, routes.route)
+    log.info("app loaded", held=0 if job is None else job.done)
 
 
 def router(config: Config, handlers: tuple[HandlerRoute, ...] | None) -> Router:

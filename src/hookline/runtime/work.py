@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from hookline import filters
+from hookline.app.imports import ImportTrouble, find_app
 from hookline.config import Config, resolved_destination
 from hookline.destinations.base import Destination
 from hookline.destinations.python import PythonDestination
@@ -18,7 +19,7 @@ from hookline.errors import ConfigError
 from hookline.retry import Policy
 from hookline.runtime.chores import chores
 from hookline.runtime.counting import Counting
-from hookline.runtime.start import Life, config_options
+from hookline.runtime.start import Life, complain, config_options
 from hookline.runtime.start import run as run_loop
 from hookline.store import open_store
 from hookline.store.clock import boot_id
@@ -35,10 +36,18 @@ ALONE_ENV = "HOOKLINE_ALONE"
 """Set for a child that tries one claim by itself: see :mod:`hookline.worker.alone`."""
 
 
+APP_FAILED = 1
+
+
 def run(config: Config, paths: Sequence[str], flags: Mapping[str, object], app: str | None) -> int:
-    """Deliver until SIGTERM. The exit code asks to be replaced after a reload: handlers are imported afresh."""
+    """Deliver until SIGTERM. The exit code asks to be replaced after a reload: handlers are imported afresh. An app
+    that cannot be imported is no faulty configuration: the door stays open, its events wait, and it is tried again."""
     reference = app or config.server.app or None
-    hooks = _find(reference)
+    try:
+        hooks = _find(reference)
+    except ImportTrouble as trouble:
+        complain(str(trouble))
+        return APP_FAILED
     if os.environ.pop(ALONE_ENV, None):
         alone.answer(lambda name: _only(config, hooks, name))
     named = (reference,) if reference else ()
@@ -109,8 +118,6 @@ def compiled(config: Config, hooks: Hookline | None) -> dict[str, filters.Filter
 def _find(reference: str | None) -> Hookline | None:
     if reference is None:
         return None
-    from hookline.app.imports import find_app
-
     return find_app(reference)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hookline.store.records import AuditRow, Cursor, Finding, Found, TokenRow
-from hookline.store.sqlite import backup, retention, tokens
+from hookline.store.sqlite import backup, learned, retention, tokens
 from hookline.store.sqlite.keyruns import tidy_keys
 from hookline.store.sqlite.retention import Dropped, Keep
 from hookline.store.sqlite.training import train_dictionaries
@@ -63,6 +63,24 @@ class Upkeep:
     async def list_audit(self, *, limit: int = 50, cursor: str | None = None) -> Found[AuditRow]:
         """Newest first."""
         return await self.read(tokens.list_audit, limit, Cursor.load(cursor) if cursor is not None else None)
+
+    # -- secrets that arrive by handshake ------------------------------------------------------------------------
+
+    async def expect_secret(self, source: str, until: float, *, who: str) -> None:
+        """Until then (unix seconds) a handshake may bring the source's secret."""
+        await self.write(learned.expect_secret, source, until, who=who)
+
+    async def expected_secrets(self) -> dict[str, float]:
+        """Until when each source may learn one."""
+        return await self.read(learned.expected_secrets)
+
+    async def learn_secret(self, source: str, secret: str) -> bool:
+        """Keep what a handshake brought; False where nobody expects it."""
+        return await self.write(learned.learn_secret, source, secret)
+
+    async def learned_secrets(self) -> dict[str, str]:
+        """What each source has learned."""
+        return await self.read(learned.learned_secrets)
 
     # -- keeping and letting go ----------------------------------------------------------------------------------
 

@@ -15,3 +15,9 @@ select max(
   coalesce((select max(id) from events), 0),
   coalesce((select max(id) from deliveries), 0)
 )
+
+-- name: meta_like
+select name, value from meta where substr(name, 1, length(:prefix)) = :prefix
+
+-- name: drop_meta
+delete from meta where name = :name
