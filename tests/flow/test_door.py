@@ -225,6 +225,16 @@ async def test_the_answer_arrives_although_the_body_was_not_read():
         writer.close()
 
 
+async def test_the_answer_arrives_over_tls_although_the_body_was_not_read(authority: trustme.CA, tmp_path: Path):
+    async with opened(context(*files(authority, "hooks.test", tmp_path))) as (_, _, port):
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=trusting(authority), server_hostname="hooks.test"
+        )
+        writer.write(b"POST /webhooks/github HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000\r\n\r\n" + b"a" * 100_000)
+        assert (await answer(reader))[0] == 413
+        writer.close()
+
+
 async def test_closed_connections_leave_nothing_behind():
     async with opened() as (door, _, port):
         for _ in range(20):

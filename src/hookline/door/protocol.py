@@ -64,41 +64,14 @@ class Exchange:
 class Connection(asyncio.Protocol):
     """What the loop and llhttp call. ``door`` carries what all connections share."""
 
+    # fmt: off
     __slots__ = (
-        "body_size",
-        "buffered",
-        "cap",
-        "choked",
-        "chunk",
-        "chunked",
-        "chunks",
-        "close",
-        "deadline",
-        "door",
-        "entry",
-        "exchanges",
-        "fed",
-        "gathering",
-        "headers",
-        "host",
-        "method",
-        "names",
-        "neighbourhood",
-        "parser",
-        "parts",
-        "paused",
-        "peer",
-        "proxied",
-        "refusal",
-        "replayed",
-        "secure",
-        "stage",
-        "stage_began",
-        "target",
-        "tls",
-        "transport",
-        "upgrading",
+        "(", "body_size", "buffered", "cap", "choked", "chunk", "chunked", "chunks", "close", "deadline", "door",
+        "entry", "exchanges", "fed", "gathering", "headers", "host", "method", "names", "neighbourhood", "parser",
+        "parts", "paused", "peer", "proxied", "refusal", "replayed", "secure", "stage", "stage_began", "target",
+        "tls", "transport", "unread", "upgrading",
     )
+    # fmt: on
 
     def __init__(self, door: Door) -> None:
         self.door = door
@@ -134,6 +107,7 @@ class Connection(asyncio.Protocol):
         self.chunked = False
         self.chunks = 0
         self.replayed: bytes | None = None
+        self.unread = False
 
     # -- the loop calls ------------------------------------------------------------------------------------------
 
@@ -289,12 +263,14 @@ class Connection(asyncio.Protocol):
             received_at=time.time(),
             peer=self.peer,
         )
-        exchange = Exchange(self, self.method == "HEAD", self.close)
+        self.parts = []  # an idle connection must not keep its last body
+        close = self.close or self.door.draining
+        exchange = Exchange(self, self.method == "HEAD", close)
         self.exchanges.append(exchange)
         if self.buffered:
             self.door.buffered -= self.buffered
             self.buffered = 0
-        self.stage = DEAF if self.close else IDLE
+        self.stage = DEAF if close else IDLE
         self.deadline = math.inf
         self.door.receive(self.entry, self.refusal, request, exchange.done)
         if len(self.exchanges) > self.door.limits.pipelined:
@@ -340,6 +316,7 @@ class Connection(asyncio.Protocol):
                 received_at=time.time(),
                 peer=self.peer,
             )
+        self.unread = True
         self.door.refused(problem, self.entry if known is not None else None, known, self.host)
         self.stage = DEAF
         self.deadline = math.inf
@@ -360,7 +337,7 @@ class Connection(asyncio.Protocol):
         if transport.can_write_eof():
             self._resume()
             transport.write_eof()
-        else:
+        elif not self.unread:  # TLS has no half-close: there the deadline is the end of those who still send
             transport.close()
 
     def expire(self) -> None:
