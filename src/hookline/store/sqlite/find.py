@@ -6,6 +6,7 @@ Searches walk events (or requests) newest first in windows of ids, along the nar
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from hookline.payload import dig, parse
 SLACK = 3_600.0
 """Seconds that an id's own time may be away from ``received_at`` (a stepped clock, a spool)."""
 
+FORM = "application/x-www-form-urlencoded"
 PAYLOAD = ("body", "header", "text")
 
 
@@ -321,6 +323,8 @@ def _says(term: search.Term, payload: Payload) -> bool:
         values = [value.decode("latin-1") for name, value in payload.headers if name.lower() == term.path.encode()]
         return any(meets(value, term) for value in values)
     if term.field == "body":
+        if not _may_hold(payload, term):
+            return False
         found = dig(parse(payload.body, payload.content_type), term.path)
         return any(meets(value, term) for value in (found if isinstance(found, list) else [found]))
     needle = term.value.casefold()
@@ -328,6 +332,21 @@ def _says(term: search.Term, payload: Payload) -> bool:
         return True
     text = payload.body.decode("utf-8", "replace").casefold()
     return needle in text or (not needle.isascii() and json.dumps(needle)[1:-1] in text)
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.:-]+")
+
+
+def _may_hold(payload: Payload, term: search.Term) -> bool:
+    """False where a look at the raw bytes is enough: parsing 7 KB costs twenty times as much. Plain text can stand in
+    JSON only as it is, or as ``\\u`` escapes."""
+    if payload.content_type == FORM or b"\\u" in payload.body:
+        return True
+    key = term.path.rpartition(".")[2]
+    if _PLAIN.fullmatch(key) and not key.isdecimal() and key.encode() not in payload.body:
+        return False
+    text = term.op == "=" and _PLAIN.fullmatch(term.value) and _number(term.value) is None
+    return not text or term.value.encode() in payload.body
 
 
 def meets(value: Any, term: search.Term) -> bool:

@@ -1,4 +1,5 @@
--- One event, one request, and everything that happened to it.
+-- One event, one request, and everything that happened to it. The events of a request (a thousand at most) have the ids
+-- right after its own.
 
 -- name: event_content
 select e.id, r.method, r.target, r.dictionary, r.content, r.peer, r.secret, i.dictionary, i.body
@@ -24,11 +25,11 @@ select event from deliveries where id = :id
 -- name: event_of_request
 select coalesce(
   (select event from requests where id = :id),
-  (select min(id) from events where id > :id and id < :id + 1000000 and request = :id)
+  (select min(id) from events where id > :id and id <= :id + 1000 and request = :id)
 )
 
 -- name: events_of_request
-select id from events where id > :id and id < :id + 1000000 and request = :id order by id
+select id from events where id > :id and id <= :id + 1000 and request = :id order by id
 
 -- name: known_event
 select id from events where id = :id and provider_id = :provider_id
