@@ -211,6 +211,7 @@ def _slack(destination: Destination, options: Options, around: Surroundings) -> 
     from hookline.destinations.slack import DEFAULT_TEXT, SlackDestination
 
     policy = _policy(destination, options, around.config)
+    digest = options.duration("digest")
     return SlackDestination(
         destination.name,
         _target(options.needed("url", '"env:SLACK_WEBHOOK_URL"'), options),
@@ -218,8 +219,8 @@ def _slack(destination: Destination, options: Options, around: Surroundings) -> 
         text=options.template("text", DEFAULT_TEXT),
         timeout=destination.timeout,
         policy=policy,
-        limits=_limits(destination, Limits(rate=1.0)),
-        digest=options.duration("digest"),
+        limits=_limits(destination, Limits() if digest else Limits(rate=1.0)),  # what Slack allows a webhook
+        digest=digest,
         now=around.now,
     )
 

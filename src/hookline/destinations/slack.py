@@ -52,7 +52,7 @@ class SlackDestination:
         self.name = name
         self.timeout = timeout
         self.policy = policy or Policy()
-        self.limits = limits or Limits(rate=1.0)  # what Slack allows a webhook
+        self.limits = limits or Limits()
         self.places = self.limits.concurrency or (100 if digest else PLACES)
         self.digest = digest
         self._target = target
