@@ -68,5 +68,5 @@ def _event(
         hold=hold,
         reason=reason or None,
         key_seconds=None if known else entry.source.dedupe_window,
-        body_key=entry.body_key and known,
+        body_key=entry.body_key and known and trigger is None,  # a sample's body comes again and again
     )
