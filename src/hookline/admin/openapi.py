@@ -14,6 +14,20 @@ from hookline.admin.problems import CONTENT_TYPE, Problem
 REF = "#/components/schemas/{name}"
 PREFIX = "/api/v1"
 
+TAGS = (
+    "events",
+    "deliveries",
+    "replays",
+    "requests",
+    "sources",
+    "destinations",
+    "stats",
+    "health",
+    "tokens",
+    "audit",
+)
+"""In the order in which people read about them."""
+
 PROBLEMS = {
     "400": "The request cannot be understood; `detail` names the field.",
     "401": "No token, or one that is not valid (any more).",
@@ -26,7 +40,7 @@ PROBLEMS = {
 
 def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
     """The whole document, as JSON values."""
-    table = list(operations)
+    table = sorted(operations, key=lambda row: (TAGS.index(row.tag), row.path, row.method))
     kinds = {row.answer for row in table if row.answer is not Bytes}
     ordered = sorted(kinds, key=str)
     refs, components = msgspec.json.schema_components([*ordered, Problem], ref_template=REF)

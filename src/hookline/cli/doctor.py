@@ -51,13 +51,18 @@ def _here(offline: bool) -> list[Check]:
     config, problems = check(options().config, now=time.time())
     found = [
         Check(
-            name="configuration" if problem.level == "error" else "secret" if problem.level == "secret" else "advice",
-            state="warning" if problem.level == "warning" else "problem",
+            name="configuration" if problem.level == "error" else "secret",
+            state="problem",
             what=": ".join(filter(None, (problem.place, problem.key, problem.what))),
             cure=problem.cure,
         )
         for problem in problems
+        if problem.level != "warning"
     ]
+    advice = len(problems) - len(found)
+    if advice:
+        what = f"`hookline check APP` has {plural(advice, 'piece')} of advice"
+        found.append(Check(name="advice", state="ok", what=what))
     if not found:
         found.append(Check(name="configuration", state="ok", what=", ".join(config.files) or "defaults"))
     found += checkup.machine(config, Path(path_of(config.server.store)).absolute())

@@ -80,7 +80,8 @@ def _delivery(delivery: StoryDelivery, start: float, now: float) -> Iterator[str
         began = seconds_of(attempt.started_at)
         yield f"  {attempt.started_at}  {_attempt(attempt, began - last)}"
         last = began + attempt.ms / 1000
-    yield f"  {'':24}  {_state(delivery, now)}"
+    if delivery.state != "succeeded" or not delivery.tries:  # else the last attempt has said so
+        yield f"  {'':24}  {_state(delivery, now)}"
 
 
 def _attempt(attempt: Attempt, waited: float) -> str:
