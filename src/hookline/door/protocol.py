@@ -66,7 +66,7 @@ class Connection(asyncio.Protocol):
 
     # fmt: off
     __slots__ = (
-        "(", "body_size", "buffered", "cap", "choked", "chunk", "chunked", "chunks", "close", "deadline", "door",
+        "body_size", "buffered", "cap", "choked", "chunk", "chunked", "chunks", "close", "deadline", "door",
         "entry", "exchanges", "fed", "gathering", "headers", "host", "method", "names", "neighbourhood", "parser",
         "parts", "paused", "peer", "proxied", "refusal", "replayed", "secure", "stage", "stage_began", "target",
         "tls", "transport", "unread", "upgrading",
