@@ -85,6 +85,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     retries: bool = True
     signs_time: bool = False
     signs_id: bool = False
+    signs_url: bool = False
+    """True where the signature covers the URL that the provider was told: then it must be configured to the byte."""
     bodies_repeat: bool = True
     """False where two events never have the same bytes: a known body under a new id is then a replay."""
     note: Callable[[VerifiedEvent], str] | None = None
@@ -186,13 +188,14 @@ class Verifier:
         kind = text(self._type(facts)) if self._type else None
         name = text(self._id(facts)) if self._id else None
         subject = text(self._subject(facts)) if self._subject else None
+        live = self._live(facts) if self._live else None
         return VerifiedEvent(
             id=_key(name) if name else None,
             type=(clean(kind) if kind else "") or "unknown",
             body=body,
             occurred_at=self._occurred_at(facts) if self._occurred_at else None,
             subject=clean(subject) or None if subject else None,
-            live=self._live(facts) if self._live else None,
+            live=live if isinstance(live, bool) else None,
         )
 
     def digest(self, event: VerifiedEvent) -> bytes:

@@ -21,11 +21,7 @@ from hookline.providers.facts import AHEAD, MALFORMED, MISSING, NO_TIME, REPEATE
 from hookline.providers.keys import Keys
 from hookline.providers.recognise import recognise
 from hookline.providers.schemes.hmac import Hmac
-from hookline.providers.schemes.jwt import Jwt
 from hookline.providers.schemes.mac import ALGORITHMS
-from hookline.providers.schemes.publickey import Asymmetric
-from hookline.providers.schemes.shared import Authorization, Token
-from hookline.providers.schemes.standard import StandardWebhooks
 from hookline.providers.table import PROVIDERS
 
 FOREVER = 1e12
@@ -212,7 +208,7 @@ def _spellings(secret: str) -> Iterator[tuple[str, str, str]]:
 def _secrets(patient: _Patient) -> Iterator[tuple[Finding, bool]]:
     """Whitespace, quotes, prefixes; and text taken for hex or base64, or the other way round."""
     scheme = patient.row.scheme
-    for index, secret in enumerate(patient.secrets):
+    for index, secret in enumerate(() if patient.row.no_secret else patient.secrets):
         for name, cured, cure in _spellings(secret):
             why = f"With that changed in secrets[{index}] the signature fits."
             yield Finding(name, why, f"secrets[{index}]: {cure}."), patient.fits(secrets=[cured])
@@ -304,7 +300,7 @@ def _form_spellings(body: bytes) -> Iterator[tuple[str, bytes]]:
 
 def _urls(patient: _Patient) -> Iterator[tuple[Finding, bool]]:
     """As the provider may have been told: other scheme, host, port, slash or query."""
-    if not _signs_url(patient.row):
+    if not patient.row.signs_url:
         return
     for url in _spelled_urls(patient.source, patient.request):
         finding = Finding(
@@ -313,17 +309,6 @@ def _urls(patient: _Patient) -> Iterator[tuple[Finding, bool]]:
             f'Set public_url of this source to "{url}", or correct the URL at the provider.',
         )
         yield finding, patient.fits(url=url)
-
-
-def _signs_url(row: Provider) -> bool:
-    match row.scheme:
-        case Hmac(signs=signs):
-            return callable(signs) or "{url}" in signs
-        case Asymmetric() | StandardWebhooks() | Token() | Authorization():
-            return False
-        case Jwt(keys_url=url):
-            return not url
-    return True
 
 
 def _spelled_urls(source: Source, request: Request) -> Iterator[str]:

@@ -66,13 +66,6 @@ def methods(*names: str) -> Handshake:
     return lambda facts, verifier: OK if facts.request.method in names else None
 
 
-def only_post(facts: Facts, verifier: Verifier) -> Reply | None:
-    """After all handshakes: what is left of the other methods is nobody's."""
-    if facts.request.method != "POST":
-        raise Rejected("not a handshake", 400)
-    return None
-
-
 def echo_query(name: str) -> Handshake:
     """GET ``?challenge=…`` wants it back as text (Dropbox)."""
 

@@ -98,7 +98,9 @@ def _row(row: Provider) -> Iterator[str]:
 
 def proof(row: Provider) -> str:
     """How a request proves where it is from, in a line."""
-    covered = " and ".join(part for part, yes in (("time", row.signs_time), ("id", row.signs_id)) if yes)
+    covered = " and ".join(
+        part for part, yes in (("time", row.signs_time), ("id", row.signs_id), ("URL", row.signs_url)) if yes
+    )
     also = f"; covers {covered} too" if covered else ""
     match row.scheme:
         case Hmac() as scheme:

@@ -212,7 +212,7 @@ def test_a_key_that_is_still_to_be_fetched():
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(body=st.binary(max_size=40), header=st.binary(max_size=20))
 def test_the_doctor_survives_anything(name: str, body: bytes, header: bytes):
     practice = providers.practice(name)

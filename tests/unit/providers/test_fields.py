@@ -24,7 +24,7 @@ values: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(fields=st.lists(names, max_size=4), value=values)
 def test_a_peek_reads_what_a_full_decode_would(fields: list[str], value: Any):
     document = json.dumps(value).encode()
@@ -32,7 +32,7 @@ def test_a_peek_reads_what_a_full_decode_would(fields: list[str], value: Any):
     assert peek(document) == tuple(dig(parse(document), field) for field in peek.fields)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     fields=st.lists(names, max_size=4),
     document=st.binary(max_size=40) | st.sampled_from([b"[" * 9_999, b'{"a":' * 9_999]),
@@ -138,7 +138,7 @@ def test_paths_of_a_field_are_all_that_it_looks_at():
     assert paths(None) == []
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(items=st.lists(values, max_size=5), path=st.sampled_from(["", "a", "a.b"]))
 def test_a_batch_is_taken_apart_without_re_writing_it(items: list[Any], path: str):
     spelled = [json.dumps(item, indent=1).encode() for item in items]

@@ -359,6 +359,34 @@ def test_whatever_is_signed_is_kept(name: str, body: bytes):
         assert "\0" not in event.type + (event.id or "") + (event.subject or "")
 
 
+def test_a_signed_url_does_not_vouch_for_a_body():
+    """Twilio's GET covers the URL alone; with a body of somebody's own it would be a forged event."""
+    verifier = VERIFIERS["twilio"]
+    request = verifier.sign(b"", now=NOW, method="GET").request(NOW)
+    assert isinstance(answer(verifier, request), Verified)
+    for body in (b"MessageSid=SM1&Body=pay", b"{}"):
+        assert is_refused(answer(verifier, changed(request, body=body)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_row_says_whether_the_url_is_signed(name: str):
+    """What is signed for one URL does not fit at another, and nowhere else does the URL matter."""
+    practice = providers.practice(name)
+    source = Source(
+        name=name,
+        provider=name,
+        environment="",
+        path="/",
+        url="https://elsewhere.example.com/another",
+        options=practice.options,
+    )
+    elsewhere = providers.bind(source, practice.secrets, practice.keys)
+    request = SIGNED[name]
+    if name in ("jira-connect", "contentful"):  # the path of the request itself
+        request = changed(request, target=b"/another")
+    assert is_refused(answer(elsewhere, request)) == providers.PROVIDERS[name].signs_url
+
+
 def test_the_scheme_of_a_token_is_not_the_tokens_choice():
     verifier = VERIFIERS["jwt"]
     good = dict(SIGNED["jwt"].headers)[b"Authorization"].decode()

@@ -135,6 +135,7 @@ def _configured(
         row,
         scheme=scheme,
         signs_time=stamp is not None and "{timestamp}" in signs,
+        signs_url="{url}" in signs,
         signs_id=name.startswith("body.") or f"{{{name}}}".lower() in signs.lower(),
         tolerance=tolerance,
     )

@@ -105,4 +105,5 @@ HUBSPOT = Provider(
     deadline=5,
     signs_time=True,
     signs_id=True,
+    signs_url=True,
 )

@@ -74,6 +74,7 @@ MANDRILL = Provider(
     content_types=FORM,
     stamp=mandrill_form,
     signs_id=True,
+    signs_url=True,
     notes='Signs the URL as registered; with basic authentication in it, set public_url = "https://user:password@…".',
 )
 

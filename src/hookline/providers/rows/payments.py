@@ -83,6 +83,7 @@ SQUARE = Provider(
     subject="body.data.id",
     live=Flag("header.square-environment", live=("Production",), test=("Sandbox",)),
     signs_id=True,
+    signs_url=True,
     notes="Signs the URL as registered, to the last slash.",
 )
 

@@ -79,8 +79,10 @@ def _algorithm(settings: bytes | None) -> str:
 
 def _fields(facts: Facts) -> bytes:
     """What follows the URL: sorted names with their values, each value once. Rejected if the body is not covered."""
-    if not facts.body or facts.request.method == "GET":
+    if not facts.body:
         return b""
+    if facts.request.method == "GET":  # its signature covers no body, so it has none
+        raise Rejected(BAD)
     if facts.content_type == _FORM:
         pairs = (name + value for name, values in sorted(facts.form.items()) for value in sorted(set(values)))
         return "".join(pairs).encode("utf-8", "surrogatepass")
@@ -148,6 +150,7 @@ TWILIO = Provider(
     methods=frozenset({"POST", "GET"}),
     deadline=15,
     retries=False,
+    signs_url=True,
     notes="Signs the URL as configured at Twilio: set public_url if a proxy changes scheme, host or path.",
 )
 

@@ -81,6 +81,7 @@ TRELLO = Provider(
     unsigned_handshake=handshakes.methods("HEAD"),
     methods=frozenset({"POST", "HEAD"}),
     signs_id=True,
+    signs_url=True,
     notes="Signs the callback URL as registered.",
 )
 
@@ -139,6 +140,7 @@ CONTENTFUL = Provider(
     tolerance=30,
     deadline=30,
     signs_time=True,
+    signs_url=True,
     notes="Its time is good for thirty seconds.",
 )
 
