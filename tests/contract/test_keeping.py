@@ -6,7 +6,7 @@ from contract.say import accept_one, arrival, claim, counts, event, settled
 from hookline.model import Request, RequestOutcome, State
 from hookline.store.base import RequestNote
 from hookline.store.clock import FakeClock
-from hookline.store.sqlite.retention import Keep
+from hookline.store.records import Keep
 from hookline.store.sqlite.store import SqliteStore
 
 DAY = 86_400.0

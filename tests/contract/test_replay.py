@@ -10,9 +10,9 @@ from hookline import ids
 from hookline.model import NewDelivery, State, Trigger
 from hookline.routing import Reader
 from hookline.search import SearchError
+from hookline.store.base import Route
 from hookline.store.clock import FakeClock
 from hookline.store.records import ReplayOptions, ReplayRow
-from hookline.store.sqlite.pick import Route
 from hookline.store.sqlite.store import SqliteStore
 
 from .say import accept_one, arrival, claim, counts, event, settled

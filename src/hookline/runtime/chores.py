@@ -13,7 +13,7 @@ import structlog
 
 from hookline.config import Config
 from hookline.errors import Unavailable
-from hookline.store.sqlite.retention import Keep
+from hookline.store.records import Keep
 from hookline.store.sqlite.store import SqliteStore
 
 log = structlog.get_logger("hookline.chores")

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 from hookline.errors import ConfigError
 
 if TYPE_CHECKING:
+    from hookline.store.base import Store
     from hookline.store.sqlite.store import SqliteStore
+
+    _keeps_the_contract: type[Store] = SqliteStore
 
 
 async def open_store(url: str, *, role: str, **options: Any) -> SqliteStore:

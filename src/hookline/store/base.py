@@ -6,13 +6,39 @@ Locks are always taken in the order destinations, ordering keys, events.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
 
 import msgspec
 
-from hookline.model import Arrival, Claim, Receipt, Request, RequestOutcome, Settlement
+from hookline import search
+from hookline.model import Arrival, Claim, NewDelivery, Receipt, Request, RequestOutcome, Settlement
 from hookline.model import HandlerRoute as HandlerRoute
+from hookline.routing import Reader
+from hookline.store.records import (
+    AuditRow,
+    DeliveryRow,
+    DestinationRow,
+    Dropped,
+    EventRow,
+    EventStory,
+    Finding,
+    Found,
+    Keep,
+    Point,
+    ReplayOptions,
+    ReplayPlan,
+    ReplayRow,
+    RequestRow,
+    RequestStory,
+    TokenRow,
+    Totals,
+    WorkerRow,
+)
+
+Route = Callable[[str, str, str, Reader], tuple[Sequence[NewDelivery], str]]
+"""``Router.route``: source, environment, type and what reads the event, to deliveries and the reason for none."""
 
 
 class Want(msgspec.Struct, frozen=True):
@@ -108,4 +134,147 @@ class Store(Protocol):
         """32 random bytes that the processes of this store share: what marks a sample of our own at the door."""
         ...
 
-    # The rest (handlers, replay, cancel, pause, browse, stats, tokens, retention, backup) follows the same shape.
+    # -- looking -------------------------------------------------------------------------------------------------
+
+    async def list_events(
+        self, query: search.Node = ..., *, limit: int = ..., cursor: str | None = ..., seconds: float = ...
+    ) -> Found[EventRow]:
+        """Newest first. Looks for ``seconds`` at most, then says how far it came (``scanned_to``) and where to go on.
+        SearchError for a field that events do not have, CursorError for a cursor that is none."""
+        ...
+
+    async def list_deliveries(
+        self, query: search.Node = ..., *, limit: int = ..., cursor: str | None = ..., seconds: float = ...
+    ) -> Found[DeliveryRow]:
+        """By their events, newest first; a delivery is found by its own fields and by its event's."""
+        ...
+
+    async def list_requests(
+        self, query: search.Node = ..., *, limit: int = ..., cursor: str | None = ..., seconds: float = ...
+    ) -> Found[RequestRow]:
+        """What arrived at the door, newest first."""
+        ...
+
+    async def find_event(self, name: str) -> int | None:
+        """By ``evt_…``, ``dlv_…``, ``req_…``, ``latest``, ``latest TYPE`` or the provider's own id."""
+        ...
+
+    async def event(self, number: int) -> EventStory | None:
+        """An event with its bytes, deliveries and attempts."""
+        ...
+
+    async def request(self, number: int) -> RequestStory | None:
+        """A request with its bytes, and the events that it became or repeats."""
+        ...
+
+    # -- repeating and holding back ------------------------------------------------------------------------------
+
+    async def plan_replay(self, query: str, options: ReplayOptions, route: Route | None = ...) -> ReplayPlan:
+        """What a replay would do; looks at everything."""
+        ...
+
+    async def create_replay(
+        self,
+        query: str,
+        options: ReplayOptions,
+        *,
+        who: str,
+        route: Route | None = ...,
+        plan: ReplayPlan | None = ...,
+    ) -> ReplayRow:
+        """A job over the events of this moment: none that comes later is touched."""
+        ...
+
+    async def advance_replay(self, number: int, route: Route | None = ...) -> ReplayRow | None:
+        """Carry out the next bite, in one commit with the job's position: a crash repeats nothing and forgets nothing,
+        and of two that call it at once only one does it."""
+        ...
+
+    async def replay(self, number: int) -> ReplayRow | None: ...
+
+    async def running_replays(self) -> list[ReplayRow]: ...
+
+    async def list_replays(self, *, limit: int = ..., cursor: str | None = ...) -> Found[ReplayRow]: ...
+
+    async def stop_replay(self, number: int, *, who: str) -> bool:
+        """False where it had ended."""
+        ...
+
+    async def cancel(self, query: str = ..., only: Sequence[str] = ..., *, who: str, dry_run: bool = ...) -> int:
+        """End deliveries that are pending or need review. Running attempts are fenced off."""
+        ...
+
+    async def pause(self, destination: str, reason: str = ..., *, who: str) -> None:
+        """Hold back what goes to a destination: nothing is lost, and no attempt used up."""
+        ...
+
+    async def resume(self, destination: str, *, who: str) -> None:
+        """Let it go again, and close its breaker."""
+        ...
+
+    async def list_destinations(self) -> list[DestinationRow]: ...
+
+    async def list_workers(self) -> list[WorkerRow]: ...
+
+    # -- counting: out of roll-ups, never row by row -------------------------------------------------------------
+
+    async def totals(
+        self, since: float, until: float, *, source: str | None = ..., destination: str | None = ...
+    ) -> Totals:
+        """Counts by outcome and percentiles between two moments."""
+        ...
+
+    async def totals_by_source(self, since: float, until: float) -> dict[str, Totals]: ...
+
+    async def totals_by_destination(self, since: float, until: float) -> dict[str, Totals]: ...
+
+    async def series(
+        self,
+        metric: str,
+        since: float,
+        until: float,
+        step: int,
+        *,
+        source: str | None = ...,
+        destination: str | None = ...,
+    ) -> list[Point]:
+        """A line for a chart, a point every ``step`` minutes."""
+        ...
+
+    async def last_events(self) -> dict[str, float]:
+        """When each source was heard of last."""
+        ...
+
+    # -- upkeep --------------------------------------------------------------------------------------------------
+
+    async def create_token(self, name: str, role: str, hashed: bytes, expires_at: float | None, *, who: str) -> int: ...
+
+    async def find_token(self, hashed: bytes) -> TokenRow | None:
+        """By its SHA-256; None for one that has expired or was revoked."""
+        ...
+
+    async def list_tokens(self) -> list[TokenRow]: ...
+
+    async def revoke_token(self, number: int, *, who: str) -> bool: ...
+
+    async def count_tokens(self) -> int: ...
+
+    async def write_audit(self, who: str, action: str, target: str, detail: Mapping[str, Any]) -> None: ...
+
+    async def list_audit(self, *, limit: int = ..., cursor: str | None = ...) -> Found[AuditRow]: ...
+
+    async def retain(self, keep: Keep) -> Dropped | None:
+        """Let go of what is old enough, never of an event with an open delivery. None where another process does it."""
+        ...
+
+    async def erase(self, events: Sequence[int], *, who: str) -> int:
+        """Remove the content of these events for good; their ids and digests stay, so that a late copy stays gone."""
+        ...
+
+    async def back_up(self, target: Path, progress: Callable[[int, int], None] = ...) -> int:
+        """A copy of one moment, while everything runs; returns its bytes."""
+        ...
+
+    async def check(self) -> list[Finding]:
+        """What is wrong with this store; reads all of it."""
+        ...

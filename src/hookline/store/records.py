@@ -14,6 +14,8 @@ from hookline.model import Headers
 
 T = TypeVar("T")
 
+STATISTICS_SECONDS = 400 * 86_400.0
+
 _CURSOR = struct.Struct(">QQ")
 
 
@@ -272,6 +274,24 @@ class Point(msgspec.Struct, kw_only=True):
     at: float
     counts: dict[str, int] = {}
     percentiles: Percentiles | None = None
+
+
+class Keep(msgspec.Struct, frozen=True, kw_only=True):
+    """For how many seconds."""
+
+    events: float
+    failed: float
+    """Of events that failed or need review, since their last change, at least."""
+    rejected: float
+    """The request log: what was rejected, handshakes, and repetitions (their events count them for longer)."""
+    statistics: float = STATISTICS_SECONDS
+
+
+class Dropped(msgspec.Struct):
+    """How many rows went."""
+
+    events: int = 0
+    requests: int = 0
 
 
 class Finding(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from hookline import search
+from hookline.store.base import Route
 from hookline.store.compress import Codec
 from hookline.store.records import (
     Cursor,
@@ -25,7 +26,6 @@ from hookline.store.records import (
     WorkerRow,
 )
 from hookline.store.sqlite import browse, control, pick, replay, stats, story
-from hookline.store.sqlite.pick import Route
 from hookline.store.sqlite.tokens import write_audit
 
 T = TypeVar("T")

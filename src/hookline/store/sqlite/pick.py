@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -10,14 +10,12 @@ import msgspec
 from hookline import ids, search
 from hookline.model import NewDelivery, Request, VerifiedEvent
 from hookline.routing import Reader, reader
+from hookline.store.base import Route
 from hookline.store.compress import Codec
 from hookline.store.sqlite import browse, find
 from hookline.store.sqlite.browse import Over
 from hookline.store.sqlite.find import Plan, Target
 from hookline.store.sqlite.tx import Tx
-
-Route = Callable[[str, str, str, Reader], tuple[Sequence[NewDelivery], str]]
-"""``Router.route``: source, environment, type and what reads the event, to deliveries and the reason for none."""
 
 MOST = 256
 """Events of a bite: what one transaction repeats, so that nobody at the door waits for it."""

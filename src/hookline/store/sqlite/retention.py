@@ -11,34 +11,16 @@ from collections.abc import Sequence
 import msgspec
 
 from hookline import ids
+from hookline.store.records import Dropped, Keep
 from hookline.store.rollup import Rollup
 from hookline.store.sqlite.requeue import save
 from hookline.store.sqlite.tx import Transactions, Tx
 
 BITE = 200
 """Events, or ten times as many rows of other tables, in one transaction."""
-STATISTICS_SECONDS = 400 * 86_400.0
 DICTIONARY_GRACE = 86_400.0
 """A process may compress with a dictionary for a while after another has followed it."""
 GONE_WORKER = 3_600.0
-
-
-class Keep(msgspec.Struct, frozen=True, kw_only=True):
-    """For how many seconds."""
-
-    events: float
-    failed: float
-    """Of events that failed or need review, since their last change, at least."""
-    rejected: float
-    """The request log: what was rejected, handshakes, and repetitions (their events count them for longer)."""
-    statistics: float = STATISTICS_SECONDS
-
-
-class Dropped(msgspec.Struct):
-    """How many rows went."""
-
-    events: int = 0
-    requests: int = 0
 
 
 async def retain(store: Transactions, keep: Keep, now: float) -> Dropped:

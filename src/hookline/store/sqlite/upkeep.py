@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hookline.store.records import AuditRow, Cursor, Finding, Found, TokenRow
+from hookline.store.records import AuditRow, Cursor, Dropped, Finding, Found, Keep, TokenRow
 from hookline.store.sqlite import backup, learned, retention, tokens
 from hookline.store.sqlite.keyruns import tidy_keys
-from hookline.store.sqlite.retention import Dropped, Keep
 from hookline.store.sqlite.training import train_dictionaries
 from hookline.store.sqlite.turnstile import only_one
 
@@ -99,7 +98,9 @@ class Upkeep:
         """Train what is worth it, and return the sources' names. Every ten minutes; where another process is at it,
         nothing is done."""
         with only_one(self.path, "training") as mine:
-            return await train_dictionaries(self) if mine else []
+            trained = await train_dictionaries(self) if mine else []
+        self._dictionaries_at = 0.0
+        return trained
 
     async def erase(self, events: Sequence[int], *, who: str) -> int:
         """Remove the content of these events for good; returns how many there were. Backups made before still hold
