@@ -59,34 +59,39 @@ class CommandDestination:
 
     async def send(self, claim: Claim) -> Outcome:
         sent = " ".join(self._command)
+        output = Output()
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                env=self._facts(claim),
-                cwd=self._directory,
-                start_new_session=True,  # a group of its own, which can be ended as a whole
-            )
-        except OSError as problem:
-            return Outcome(reason=f"cannot start: {problem.strerror or problem}", sent=sent)
-        output = bytearray()
-        reading = asyncio.create_task(_collect(process, output))
+            process = await self._start(claim, await output.open())
+        except (OSError, ValueError) as problem:
+            output.close()
+            return Outcome(reason=f"cannot start: {getattr(problem, 'strerror', None) or problem}", sent=sent)
         try:
             async with asyncio.timeout(self.timeout):
                 await _feed(process, claim.event.item)
                 code = await process.wait()
         except TimeoutError:
             reason = f"not done within {self.timeout:g} s, so it was killed"
-            return Outcome(reason=reason, timed_out=True, unknown=True, sent=sent, received=bytes(output))
+            return Outcome(reason=reason, timed_out=True, unknown=True, sent=sent, received=bytes(output.data))
         finally:
             if process.returncode is None:
                 _kill_group(process.pid)
                 await process.wait()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(reading, AFTERMATH)
-        return self._judge(code, bytes(output), sent)
+            await output.finish()
+        return self._judge(code, bytes(output.data), sent)
+
+    async def _start(self, claim: Claim, output: int) -> asyncio.subprocess.Process:
+        try:
+            return await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                env=self._facts(claim),
+                cwd=self._directory,
+                start_new_session=True,  # a group of its own, which can be ended as a whole
+            )
+        finally:
+            os.close(output)
 
     def _judge(self, code: int, output: bytes, sent: str) -> Outcome:
         if code == 0:
@@ -125,18 +130,51 @@ class CommandDestination:
 async def _feed(process: asyncio.subprocess.Process, body: bytes) -> None:
     """The body on stdin; a command that does not want it may close it or end."""
     assert process.stdin is not None
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+    gone = contextlib.suppress(
+        BrokenPipeError, ConnectionResetError, RuntimeError
+    )  # RuntimeError: uvloop's word for it
+    with gone:
         process.stdin.write(body)
         await process.stdin.drain()
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+    with gone:
         process.stdin.close()
         await process.stdin.wait_closed()
 
 
-async def _collect(process: asyncio.subprocess.Process, output: bytearray) -> None:
-    assert process.stdout is not None
-    while chunk := await process.stdout.read(65_536):
-        output += chunk[: MAX_OUTPUT - len(output)]
+class Output(asyncio.Protocol):
+    """What a command prints, up to a cap. A pipe of our own: it can be closed while a stray child still holds it."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self._transport: asyncio.ReadTransport | None = None
+        self._ended = asyncio.get_running_loop().create_future()
+
+    async def open(self) -> int:
+        """The end to write to."""
+        read_end, write_end = os.pipe()
+        try:
+            pipe = os.fdopen(read_end, "rb", 0)
+            self._transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: self, pipe)
+        except BaseException:
+            os.close(write_end)
+            raise
+        return write_end
+
+    async def finish(self) -> None:
+        """Wait a moment for the rest of it, then close."""
+        await asyncio.wait([self._ended], timeout=AFTERMATH)
+        self.close()
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        self.data += data[: MAX_OUTPUT - len(self.data)]
+
+    def connection_lost(self, problem: Exception | None) -> None:
+        if not self._ended.done():
+            self._ended.set_result(None)
 
 
 def _kill_group(pid: int) -> None:
