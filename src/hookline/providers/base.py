@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b, sha256
 from typing import Any
@@ -136,7 +137,8 @@ class Verifier:
             url=binding.url,
             payload_field=provider.payload_field,
         )
-        self._volatile = frozenset(provider.volatile)
+        self._volatile = provider.volatile
+        self._members = _members(provider.volatile) if provider.volatile else None
 
     def check(self, request: Request, now: float) -> Verified | Reply:
         """What a genuine request carries, or the answer to a handshake.
@@ -200,17 +202,18 @@ class Verifier:
 
     def digest(self, event: VerifiedEvent) -> bytes:
         """16 bytes over the content, without the fields that differ between two deliveries of one event."""
-        if self._volatile:
+        body = event.body
+        if self._members is not None:
             try:
-                fields = _decode_fields(event.body)
+                found = self._members(body)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 pass
             else:
                 for name in self._volatile:
-                    fields.pop(name, None)
-                names = "\0".join(fields).encode()
-                return sha256(b"\0".join([names, *fields.values()])).digest()[:16]
-        return sha256(event.body).digest()[:16]  # with the processor's help half the time that BLAKE2 takes
+                    written = bytes(getattr(found, name))
+                    if written:
+                        body = without_member(body, name.encode(), written)
+        return sha256(body).digest()[:16]  # with the processor's help half the time that BLAKE2 takes
 
     def sign(
         self,
@@ -254,7 +257,23 @@ def _key(name: str) -> str | None:
     return clean(name) or None
 
 
-_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+def _members(names: Sequence[str]) -> Callable[[bytes], Any]:
+    """Reads these members of a document as they are written, empty where they are missing, and skips the rest."""
+    nothing = msgspec.Raw(b"")
+    struct = msgspec.defstruct("Members", [(name, msgspec.Raw, nothing) for name in names], gc=False)
+    return msgspec.json.Decoder(struct).decode
+
+
+def without_member(document: bytes, name: bytes, written: bytes) -> bytes:
+    """The JSON document without the member ``name``, whose value is ``written`` like this, and without its comma: what
+    is left is what the provider sends where it leaves the member out."""
+    found = re.search(rb'"%b"\s*:\s*%b' % (re.escape(name), re.escape(written)), document)
+    if found is None:
+        return document
+    before, after = document[: found.start()].rstrip(), document[found.end() :]
+    if before.endswith(b","):
+        return before[:-1] + after
+    return before + after.lstrip().removeprefix(b",").lstrip()
 
 
 def _stamp(provider: Provider, draft: Draft) -> None:

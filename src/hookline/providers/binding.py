@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from hookline.config import Source
-from hookline.errors import ConfigError, Rejected
+from hookline.errors import ConfigError, Rejected, Unavailable
 from hookline.model import Headers, Reply, Request, Verified
 from hookline.providers.base import Provider, Verifier, custom_reply, refuse_options
 from hookline.providers.fields import check_path
@@ -74,8 +74,9 @@ def verify(
     """What a request of the provider ``name`` carries, or Rejected: nothing else, for any input.
 
     ``url`` is the one that the provider was told, with the query that came. ``now`` is in unix seconds. ``options`` are
-    the source's keys of the configuration file, ``tolerance`` among them. A handshake is Rejected as ``handshake``:
-    answering needs a door. ConfigError for an unknown provider or an unusable secret.
+    the source's keys of the configuration file, ``tolerance`` among them. A handshake is Rejected as ``handshake``, for
+    answering it needs a door; a key that is not in ``keys``, with the status 503. ConfigError for an unknown provider or
+    an unusable secret.
     """
     tolerance = options.pop("tolerance", None)
     place, _, query = url.partition("?")
@@ -89,7 +90,10 @@ def verify(
         body=body,
         received_at=now,
     )
-    result = verifier.check(request, now)
+    try:
+        result = verifier.check(request, now)
+    except Unavailable as later:
+        raise Rejected(later.reason, 503) from later
     if isinstance(result, Reply):
         raise Rejected("handshake", result.status)
     return result

@@ -137,7 +137,7 @@ class Facts:
     @property
     def url(self) -> bytes:
         """The URL that a provider signs: as configured, never as the Host header says; with the query that came."""
-        url = self.plan.url.encode()
+        url = self.plan.url.encode("utf-8", "surrogatepass")
         query = self.raw_query
         return url if b"?" in url or not query else url + b"?" + query
 

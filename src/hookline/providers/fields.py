@@ -122,11 +122,6 @@ def _iso(said: str) -> float | None:
     return seconds if seconds >= 0 else None
 
 
-def header_names(field: Field | None) -> set[bytes]:
-    """The headers that a field looks at, lower case."""
-    return {path.partition(".")[2].lower().encode() for path in paths(field) if path.startswith("header.")}
-
-
 def paths(field: Field | None) -> list[str]:
     """Every path in a field, in order."""
     match field:
