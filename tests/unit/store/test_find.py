@@ -204,6 +204,44 @@ def test_deliveries_are_those_that_a_look_at_each_finds(
     assert pages(Tx(connection, now), browse.LIST_DELIVERIES, query, limit, hurry) == wanted
 
 
+PIECES = st.sampled_from(
+    [
+        *(f"{name}:" for name in search.FIELDS),
+        "body.a:",
+        "header.b:",
+        " ",
+        "(",
+        ")",
+        "-",
+        '"',
+        ">=",
+        "5xx",
+        "2h",
+        "*",
+        "[",
+    ]
+)
+
+
+@given(text=st.lists(PIECES | st.text(max_size=3)).map("".join))
+@example("header.\ud800:x body.\ud800:x subject:\ud800 \ud800 -peer:\ud800*")
+@example("until:9999-12-31")
+@example("since:9999-12-31 until:0001-01-01")
+@example("id:evt_zzzzzzzzzzzzz size:>999999999999999999 attempts:-1")
+@example("reason:\0 method:\0 header.x:\0 \0")
+def test_any_query_ends_in_a_page_or_in_words(filled: tuple[apsw.Connection, list[dict[str, Any]]], text: str) -> None:
+    connection, _ = filled
+    try:
+        query = search.parse(text, NOW)
+    except search.SearchError:
+        return
+    for listing in (browse.LIST_EVENTS, browse.LIST_DELIVERIES, browse.LIST_REQUESTS):
+        try:
+            browse.listed(Tx(connection, NOW), listing, Codec(), query, 10, None, lambda: False)
+        except search.SearchError as problem:
+            assert "leave it out" in problem.what  # noqa: PT017  it need not be raised
+
+
 @given(text=QUERIES, most=st.integers(1, 40), hurry=st.booleans())
 def test_a_bulk_action_picks_the_same_deliveries_from_the_other_end(
     filled: tuple[apsw.Connection, list[dict[str, Any]]], text: str, most: int, hurry: bool

@@ -47,8 +47,6 @@ REQUEST_PAYLOAD = (
     "cast(r.target as text)",
 )
 
-_END = 1 << 62
-
 
 class Path(msgspec.Struct, frozen=True):
     """What a walk goes along: a table (and the index to use), and the condition that all of its rows meet."""
@@ -146,11 +144,11 @@ def listed(
     """
     plan = find.compile(query, listing.target, tx.now)
     path = listing.path(plan)
-    at = cursor or Cursor(_END)
+    at = cursor or Cursor(find.END)
     high = min(plan.high, at.event + (1 if at.delivery else 0))
     values = {
         "path": plan.required("source"),
-        "at_event": at.event if at.delivery else _END,
+        "at_event": at.event if at.delivery else find.END,
         "at_delivery": at.delivery,
     }
     rows: list[Sequence[Any]] = []

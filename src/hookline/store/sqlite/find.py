@@ -20,6 +20,9 @@ SLACK = 3_600.0
 """Seconds that an id's own time may be away from ``received_at`` (a stepped clock, a spool)."""
 
 FORM = "application/x-www-form-urlencoded"
+END = 1 << 62
+"""Above every id."""
+
 PAYLOAD = ("body", "header", "text")
 
 
@@ -198,10 +201,15 @@ def compile(query: search.Node, target: Target, now: float) -> Plan:
         where=_relaxed(tree, up=True),
         truths=tuple(compiler.truths) or ("1",) if slow else (),
         values=compiler.values,
-        low=max((ids.first_at(term.numbers[0] - SLACK) for term in terms if term.field == "since"), default=0),
-        high=min((ids.first_at(term.numbers[0] + SLACK) for term in terms if term.field == "until"), default=1 << 62),
+        low=max([0, *(first_id(term.numbers[0] - SLACK) for term in terms if term.field == "since")]),
+        high=min([END, *(first_id(term.numbers[0] + SLACK) for term in terms if term.field == "until")]),
         terms=terms,
     )
+
+
+def first_id(moment: float) -> int:
+    """The smallest id of a moment, of whatever year."""
+    return min(ids.first_at(moment), END)
 
 
 class _Compiler:
@@ -320,7 +328,8 @@ def _judge(node: Node, truths: Sequence[Any], payload: Callable[[], Payload]) ->
 
 def _says(term: search.Term, payload: Payload) -> bool:
     if term.field == "header":
-        values = [value.decode("latin-1") for name, value in payload.headers if name.lower() == term.path.encode()]
+        path = term.path.encode("utf-8", "replace")
+        values = [value.decode("latin-1") for name, value in payload.headers if name.lower() == path]
         return any(meets(value, term) for value in values)
     if term.field == "body":
         if not _may_hold(payload, term):

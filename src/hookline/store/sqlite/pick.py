@@ -29,7 +29,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     query: search.Node = search.EVERYTHING
     events: tuple[int, ...] | None = None
     deliveries: tuple[int, ...] | None = None
-    below: int = 1 << 62
+    below: int = find.END
     """Events with this id or a later one are left alone: they came after somebody decided."""
 
     @property
@@ -62,7 +62,7 @@ class Bite(msgspec.Struct, kw_only=True):
     ended: bool = False
 
 
-def choose(query: str, only: Sequence[str], now: float, below: int = 1 << 62) -> Choice:
+def choose(query: str, only: Sequence[str], now: float, below: int = find.END) -> Choice:
     """From what somebody typed: a query, or prefixed ids (``evt_…``, ``dlv_…``).
 
     :raises search.SearchError: for a query that says nothing, or an id that is none.

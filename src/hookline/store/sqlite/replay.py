@@ -56,7 +56,7 @@ def create_replay(tx: Tx, query: str, options: ReplayOptions, total: int, *, who
     """A job that begins with the first :func:`advance_replay`. Its id is above every event that it may touch."""
     [number] = tx.ids(1)
     packed = msgspec.json.encode(options).decode()
-    tx.run("create_replay", id=number, now=tx.now, who=who, query=query, options=packed, total=total)
+    tx.run("create_replay", id=number, now=tx.now, who=who, query=text(query), options=packed, total=total)
     write_audit(
         tx, who, "replayed", query or f"{len(options.only)} chosen", {**msgspec.to_builtins(options), "events": total}
     )
