@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+from collections import Counter
 
+import apsw
 import msgspec
 import pytest
 
 from contract.say import accept_one, arrival, claim, counts, event, settled
+from hookline.errors import Unavailable
 from hookline.model import NewDelivery, Origin, Receipt, RequestOutcome, State, Trigger
 from hookline.store import open_store
 from hookline.store.clock import FakeClock
+from hookline.store.sqlite import keyruns
 from hookline.store.sqlite.store import SqliteStore
-from hookline.store.sqlite.tx import as_dicts
+from hookline.store.sqlite.tx import Tx, as_dicts
 
 
 async def held(store: SqliteStore, number: int) -> tuple[str | None, str, str | None]:
@@ -197,3 +202,38 @@ async def test_an_event_for_many_destinations_counts_each(store: SqliteStore) ->
     receipt = await accept_one(store, "a", deliveries=tuple(NewDelivery(f"d{n}") for n in range(40)))
     assert await counts(store, receipt.events[0]) == {"pending": 40}
     assert len(receipt.woken) == 40
+
+
+async def test_accepts_at_the_same_time_know_of_each_other(store: SqliteStore) -> None:
+    batches = [store.accept([arrival(event(f"e{n}")), arrival(event("same"))]) for n in range(8)]
+    receipts = [receipt for batch in await asyncio.gather(*batches) for receipt in batch]
+    outcomes = Counter(receipt.outcome for receipt in receipts if isinstance(receipt, Receipt))
+    assert outcomes == {RequestOutcome.ACCEPTED: 9, RequestOutcome.DUPLICATE: 7}
+    assert len(await claim(store)) == 9
+
+
+async def test_an_event_whose_commit_failed_is_new_when_it_comes_again(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await accept_one(store, "before")
+    with monkeypatch.context() as broken:
+        broken.setattr(Tx, "one", lambda *_, **__: (_ for _ in ()).throw(apsw.FullError("full")))
+        with pytest.raises(Unavailable):
+            await accept_one(store, "a")
+    again = await accept_one(store, "a")
+    assert (again.outcome, again.woken) == (RequestOutcome.ACCEPTED, ("app.paid",))
+
+
+async def test_keys_are_known_after_they_were_sorted_away(store: SqliteStore, url: str, clock: FakeClock) -> None:
+    names = [f"e{n}" for n in range(300)]
+    for start in range(0, 300, 50):
+        await store.accept([arrival(event(name)) for name in names[start : start + 50]])
+        await keyruns.tidy_keys(store, run=20)
+    other = await open_store(url, role="test", clock=clock)
+    try:
+        for each in (store, other):
+            for name in names[::7]:
+                assert (await accept_one(each, name)).outcome is RequestOutcome.DUPLICATE
+            assert (await accept_one(each, f"new for {id(each)}")).outcome is RequestOutcome.ACCEPTED
+    finally:
+        await other.close()

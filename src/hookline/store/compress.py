@@ -7,6 +7,7 @@ for none. One blob never needs another: each can be erased alone.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
@@ -52,6 +53,8 @@ class Codec:
     def __init__(self) -> None:
         self.newest = 0
         """The highest dictionary id that this process knows."""
+        self.without: Counter[str] = Counter()
+        """Frames that each source's data made without a dictionary."""
         self._current: dict[str, tuple[int, zstd.ZstdCompressor]] = {}
         self._plain = zstd.ZstdCompressor(options=_OPTIONS)
         self._known: dict[int, zstd.ZstdDict] = {}
@@ -71,6 +74,8 @@ class Codec:
     def pack(self, source: str, *parts: bytes) -> tuple[int, list[bytes]]:
         """The id of the dictionary that was used for all of them, and the compressed parts."""
         number, compressor = self._current.get(source, (PLAIN, self._plain))
+        if number == PLAIN:
+            self.without[source] += 1
         return number, [compressor.compress(part, _FRAME) for part in parts]
 
     def unpack(self, number: int, data: bytes) -> bytes:

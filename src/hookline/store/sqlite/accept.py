@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import apsw
 import msgspec
 
+from hookline.ids import IdMaker
 from hookline.model import Arrival, NewEvent, Origin, Receipt, RequestOutcome, State, Trigger
 from hookline.store.compress import Codec, content
 from hookline.store.rollup import Rollup
 from hookline.store.sqlite.keys import KeyBook, Known, body_hash, key_hash, record
 from hookline.store.sqlite.order import Lines
-from hookline.store.sqlite.requeue import Ended, requeue, save
-from hookline.store.sqlite.tx import Row, Tx
+from hookline.store.sqlite.requeue import Ended, requeue, rollup_statements, save
+from hookline.store.sqlite.tx import Row, Tx, widened
 
 KEY_SECONDS = 45 * 86_400.0
 """How long an id counts where its event does not say."""
@@ -69,9 +71,69 @@ def pack(codec: Codec, arrival: Arrival) -> Packed | Exception:
         return problem
 
 
-def accept(tx: Tx, packed: Sequence[Packed | Exception], book: KeyBook, codec: Codec) -> list[Receipt | Exception]:
+class Plan(msgspec.Struct, frozen=True):
+    """A batch of which all is new, as far as we knew: statements that need no thought in the thread that writes.
+
+    Two threads that both run Python take turns of it, and each turn costs more than what is done in it. So the rows are
+    made where the requests are read, and the other thread mostly does what needs no Python: SQLite and the disk.
+    """
+
+    version: int
+    """Of the book that it was made by."""
+    first_id: int
+    last_id: int
+    hashes: list[bytes]
+    doubtful: list[tuple[int, bytes]]
+    statements: list[tuple[str, list[Any]]]
+    receipts: list[Receipt | Exception]
+    woken: set[str]
+
+
+def plan(packed: Sequence[Packed | Exception], book: KeyBook, ids: IdMaker, now: float, writer: int) -> Plan | None:
+    """The plan for a batch, or None where it takes a look into the store: a known key, an ordering key, bad data."""
+    batch = [entry for entry in packed if isinstance(entry, Packed)]
+    if len(batch) < len(packed) or not batch:
+        return None
+    version = book.version
+    hashes = [
+        hashed for entry in batch for pair in zip(entry.keys, entry.bodies, strict=True) for hashed in pair if hashed
+    ]
+    doubtful = book.seems_new(hashes)
+    if doubtful is None or any(
+        delivery.ordering_key is not None
+        for entry in batch
+        for event in entry.arrival.events
+        for delivery in event.deliveries
+    ):
+        return None
+    count = ids_needed(batch)
+    numbers = ids.take(now, count, above=book.highest)
+    rows = _Rows(batch, {}, numbers, now)
+    receipts: list[Receipt | Exception] = [rows.add(entry) for entry in batch]
+    if rows.repeated or len(rows.keys) != len(hashes):  # the batch repeats itself
+        return None
+    return Plan(
+        version=version,
+        first_id=numbers[0],
+        last_id=numbers[-1],
+        hashes=hashes,
+        doubtful=doubtful,
+        statements=[*rows.statements(), *rollup_statements(rows.rollup, writer)],
+        receipts=receipts,
+        woken=rows.woken,
+    )
+
+
+def accept(
+    tx: Tx, packed: Sequence[Packed | Exception], book: KeyBook, plan: Plan | None = None
+) -> list[Receipt | Exception]:
     """One receipt, or what is wrong, for each. A data error that only SQLite sees costs the batch a second go."""
-    learn_dictionaries(tx, codec)
+    if plan is not None and book.confirm(tx, plan.version, plan.first_id, plan.doubtful):
+        try:
+            with tx.savepoint():
+                return _carry_out(tx, plan, book)
+        except DATA_ERRORS:
+            pass
     good = [entry for entry in packed if isinstance(entry, Packed)]
     receipts: Iterator[Receipt | Exception]
     try:
@@ -80,6 +142,18 @@ def accept(tx: Tx, packed: Sequence[Packed | Exception], book: KeyBook, codec: C
     except DATA_ERRORS:
         receipts = iter([_write_one(tx, entry, book) for entry in good])
     return [next(receipts) if isinstance(entry, Packed) else entry for entry in packed]
+
+
+def _carry_out(tx: Tx, plan: Plan, book: KeyBook) -> list[Receipt | Exception]:
+    for statement, values in plan.statements:
+        tx.connection.execute(statement, values)
+    tx.woken |= plan.woken
+    tx.after_commit(lambda: book.wrote(plan.hashes, plan.last_id))
+    return plan.receipts
+
+
+def ids_needed(batch: Sequence[Packed]) -> int:
+    return sum(1 + len(entry.keys) + sum([len(event.deliveries) for event in entry.arrival.events]) for entry in batch)
 
 
 def learn_dictionaries(tx: Tx, codec: Codec) -> None:
@@ -97,24 +171,49 @@ def _write_one(tx: Tx, entry: Packed, book: KeyBook) -> Receipt | Exception:
 
 
 def _write(tx: Tx, batch: Sequence[Packed], book: KeyBook) -> list[Receipt | Exception]:
-    rows = _Rows(tx, batch, book)
+    known = book.find(tx, [hashed for entry in batch for hashed in (*entry.keys, *filter(None, entry.bodies))])
+    rows = _Rows(batch, known, tx.ids(ids_needed(batch)), tx.now, tx, book)
     receipts: list[Receipt | Exception] = [rows.add(entry) for entry in batch]
-    rows.save()
+    for statement, values in rows.statements():
+        tx.connection.execute(statement, values)
+    if rows.lines is not None:
+        rows.lines.save()
+    save(tx, rows.rollup)
+    tx.woken |= rows.woken
+    _count_duplicates(tx, rows.repeated)
     return receipts
 
 
-class _Rows:
-    """What one batch becomes, until :meth:`save` writes it."""
+def _count_duplicates(tx: Tx, repeated: Sequence[tuple[int, str]]) -> None:
+    """Somebody who presses the provider's button for a failed event wants it to run again."""
+    for event, on_duplicate in sorted(repeated):
+        row = tx.one("count_duplicate", event=event)
+        if row is not None and row[0] and on_duplicate == "redeliver":
+            failed = [Ended(*found) for found in tx.run("failed_deliveries", event=event)]
+            requeue(tx, failed, Trigger.REDELIVERY)
 
-    def __init__(self, tx: Tx, batch: Sequence[Packed], book: KeyBook) -> None:
+
+class _Rows:
+    """What one batch becomes: rows, receipts and counts. With a transaction it asks the store what it must know;
+    without one, all must be new."""
+
+    def __init__(
+        self,
+        batch: Sequence[Packed],
+        known: dict[bytes, Known],
+        ids: Sequence[int],
+        now: float,
+        tx: Tx | None = None,
+        book: KeyBook | None = None,
+    ) -> None:
+        self.known = known
+        self.ids = iter(ids)
+        self.now = now
         self.tx = tx
         self.book = book
-        self.known = book.find(tx, [hashed for entry in batch for hashed in (*entry.keys, *filter(None, entry.bodies))])
-        self.ids = iter(
-            tx.ids(sum(1 + sum(1 + len(event.deliveries) for event in entry.arrival.events) for entry in batch))
-        )
-        self.lines = Lines(tx)
-        self.rollup = Rollup(tx.now)
+        self.lines = Lines(tx) if tx is not None else None
+        self.rollup = Rollup(now)
+        self.woken: set[str] = set()
         self.requests: list[Row] = []
         self.events: list[Row] = []
         self.items: list[Row] = []
@@ -153,7 +252,7 @@ class _Rows:
         woken: set[str] = set()
         for plan in new:
             woken |= self._add_event(entry, number, plan)
-        self.tx.woken |= woken
+        self.woken |= woken
         events = tuple(plan.id if isinstance(plan, _New) else plan for plan in plans)
         return Receipt(outcome, events, tuple(sorted(woken)))
 
@@ -165,7 +264,9 @@ class _Rows:
         if known is not None and known.digest != event.digest:
             key, hold = f"{event.key}#{event.digest.hex()}", SAME_ID
             hashed = key_hash(source, key)
-            known = self.known.get(hashed) or self.book.find(self.tx, [hashed]).get(hashed)
+            known = self.known.get(hashed)
+            if known is None and self.tx is not None and self.book is not None:
+                known = self.book.find(self.tx, [hashed]).get(hashed)
         if known is not None:
             self.repeated.append((known.event, entry.arrival.on_duplicate))
             self.rollup.count("events", source, "", "duplicate")
@@ -175,10 +276,10 @@ class _Rows:
             hold = REPLAYED
         number = next(self.ids)
         seconds = KEY_SECONDS if event.key_seconds is None else event.key_seconds
-        for one in filter(None, (hashed, body)):
-            packed = record(one, number, event.digest, self.tx.now + seconds)
-            self.known.setdefault(one, Known(number, event.digest, int(self.tx.now + seconds) + 1))
-            self.keys.append((packed,))
+        until = self.now + seconds
+        for one in (hashed, body) if body is not None else (hashed,):
+            self.known.setdefault(one, Known(number, event.digest, int(until) + 1))
+            self.keys.append((record(one, number, event.digest, until),))
         return _New(number, index, key, hold)
 
     def _add_event(self, entry: Packed, request: int, plan: _New) -> set[str]:
@@ -213,11 +314,11 @@ class _Rows:
         return {delivery.destination for delivery in event.deliveries} if state is State.PENDING else set()
 
     def _add_deliveries(self, plan: _New, event: NewEvent, state: State, trigger: Trigger) -> None:
-        now = self.tx.now
+        now = self.now
         for delivery in event.deliveries:
             number = next(self.ids)
             turn, head = None, True
-            if delivery.ordering_key is not None and state is State.PENDING:
+            if delivery.ordering_key is not None and state is State.PENDING and self.lines is not None:
                 turn, head = self.lines.join(delivery.destination, delivery.ordering_key, number)
             self.deliveries.append(
                 (
@@ -244,28 +345,16 @@ class _Rows:
         if event.occurred_at is not None:
             self.rollup.took("lag", arrival.source, "", arrival.request.received_at - event.occurred_at)
 
-    def save(self) -> None:
-        tx = self.tx
-        for statement, rows in (
+    def statements(self) -> list[tuple[str, list[Any]]]:
+        """Texts and values of everything but what the store must be asked for."""
+        tables = (
             ("insert_requests", self.requests),
             ("insert_events", self.events),
             ("insert_items", self.items),
             ("insert_deliveries", self.deliveries),
             ("insert_fresh_keys", self.keys),
-        ):
-            if rows:
-                tx.bulk(statement, rows)
-        self.lines.save()
-        save(tx, self.rollup)
-        self._count_duplicates()
-
-    def _count_duplicates(self) -> None:
-        """Somebody who presses the provider's button for a failed event wants it to run again."""
-        for event, on_duplicate in sorted(self.repeated):
-            row = self.tx.one("count_duplicate", event=event)
-            if row is not None and row[0] and on_duplicate == "redeliver":
-                failed = [Ended(*found) for found in self.tx.run("failed_deliveries", event=event)]
-                requeue(self.tx, failed, Trigger.REDELIVERY)
+        )
+        return [statement for name, rows in tables for statement in widened(name, rows)]
 
 
 class _New(msgspec.Struct, frozen=True):

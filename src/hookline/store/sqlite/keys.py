@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -86,9 +86,19 @@ class Filter:
 
 
 class KeyBook:
-    """One process's knowledge of the keys. Belongs to the thread that writes."""
+    """One process's knowledge of the keys.
+
+    It belongs to the thread that writes. Only :meth:`seems_new` is asked from elsewhere, and what it said is confirmed
+    by :meth:`confirm` in the transaction.
+    """
 
     def __init__(self) -> None:
+        self.highest = 0
+        """The highest id of the file, as far as we know."""
+        self.version = 0
+        """Grows with everything that we learn from others, and not with what we write ourselves."""
+        self.pending: set[bytes] = set()
+        """Hashes of plans that are under way. Belongs to the event loop."""
         self._fresh: dict[bytes, int] = {}
         """Hash → row of fresh_keys."""
         self._read_to = 0
@@ -98,7 +108,37 @@ class KeyBook:
         self._unsure: dict[bytes, int] = {}
         self._unsure_to = 0
 
-    def find(self, tx: Tx, hashes: list[bytes]) -> dict[bytes, Known]:
+    # -- on the event loop ---------------------------------------------------------------------------------------
+
+    def seems_new(self, hashes: Sequence[bytes]) -> list[tuple[int, bytes]] | None:
+        """None if one of them is known; else the runs that must still be asked, as (run, hash)."""
+        fresh = self._fresh
+        if not self.pending.isdisjoint(hashes) or any(hashed in fresh for hashed in hashes):
+            return None
+        filters = self._filters
+        return [(run, hashed) for run, held in filters.items() for hashed in hashes if held.may_hold(hashed)]
+
+    # -- in the thread that writes -------------------------------------------------------------------------------
+
+    def confirm(self, tx: Tx, version: int, first_id: int, doubtful: Sequence[tuple[int, bytes]]) -> bool:
+        """Whether what :meth:`seems_new` said when the book had that version holds, and ids from ``first_id`` on are
+        free: nobody else has written a key or an id since."""
+        if version != self.version:
+            return False
+        row = tx.one("as_of")
+        assert row is not None
+        newest_key, highest, runs = row
+        if newest_key > self._read_to or highest >= first_id or runs != (self._runs[0] if self._runs else 0):
+            return False
+        return not any(self._page_record(tx, run, hashed) for run, hashed in doubtful)
+
+    def wrote(self, hashes: Sequence[bytes], last_id: int) -> None:
+        """These went into fresh_keys after what we knew, and are committed."""
+        self._fresh.update(zip(hashes, range(self._read_to + 1, self._read_to + 1 + len(hashes)), strict=True))
+        self._read_to += len(hashes)
+        self.highest = max(self.highest, last_id)
+
+    def find(self, tx: Tx, hashes: Sequence[bytes]) -> dict[bytes, Known]:
         """The unexpired ones among ``hashes``, as of this transaction."""
         self._catch_up(tx)
         found: dict[bytes, Known] = {}
@@ -119,12 +159,14 @@ class KeyBook:
     def _from_runs(self, tx: Tx, hashed: bytes) -> Known | None:
         """Newest run first: a key that had expired may stand in an older one too."""
         for run in self._runs:
-            if not self._filters[run].may_hold(hashed):
-                continue
-            page = tx.one("key_page", run=run, hash=hashed)
-            if page is not None and (data := find_record(page[0], hashed)) is not None:
+            if self._filters[run].may_hold(hashed) and (data := self._page_record(tx, run, hashed)) is not None:
                 return known(data)
         return None
+
+    @staticmethod
+    def _page_record(tx: Tx, run: int, hashed: bytes) -> bytes | None:
+        page = tx.one("key_page", run=run, hash=hashed)
+        return find_record(page[0], hashed) if page is not None else None
 
     def _catch_up(self, tx: Tx) -> None:
         """Learn what was written since, by us or by others.
@@ -134,29 +176,36 @@ class KeyBook:
         """
         if self._tx is not tx:
             self._tx, self._unsure, self._unsure_to = tx, {}, self._read_to
-        first = self._unsure_to
-        for seq, hashed in tx.run("fresh_hashes", after=first):
+        for seq, hashed in tx.run("fresh_hashes", after=self._unsure_to):
             self._unsure[hashed] = seq
             self._unsure_to = seq
-        tx.after_commit(self._keep)
+        row = tx.one("as_of")
+        assert row is not None
+        highest = row[1]
+        tx.after_commit(lambda: self._keep(highest))
         runs = [row[0] for row in tx.run("live_runs")]
         if runs != self._runs:
             self._learn_runs(tx, runs)
 
-    def _keep(self) -> None:
+    def _keep(self, highest: int) -> None:
         self._fresh.update(self._unsure)
-        self._read_to = self._unsure_to
+        self._read_to = max(self._read_to, self._unsure_to)
         self._unsure = {}
+        self.highest = max(self.highest, highest)
+        self.version += 1
 
     def _learn_runs(self, tx: Tx, runs: list[int]) -> None:
         """Runs are immutable, and live only once committed: what is read of them stays true."""
+        filters = dict(self._filters)
         for run in runs:
-            if run not in self._filters:
+            if run not in filters:
                 row = tx.one("run_filter", run=run)
                 assert row is not None
-                self._filters[run] = Filter(row[0])
-        self._filters = {run: self._filters[run] for run in runs}
+                filters[run] = Filter(row[0])
+        # New dictionaries, not changed ones: another thread may be walking through the old ones.
+        self._filters = {run: filters[run] for run in runs}
         self._runs = runs
+        self.version += 1
         oldest = tx.one("oldest_fresh_key")
         first = oldest[0] if oldest is not None and oldest[0] is not None else self._read_to + 1
         self._fresh = {hashed: seq for hashed, seq in self._fresh.items() if seq >= first}

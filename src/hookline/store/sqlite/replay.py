@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import msgspec
 
@@ -101,16 +102,18 @@ def advance_replay(tx: Tx, job: ReplayRow, bite: Bite) -> bool:
 
 def carry_out(tx: Tx, lines: Sequence[Line], options: ReplayOptions) -> None:
     """Each line as it was decided, unless it has changed since it was looked at."""
-    acts: dict[str, list[Line]] = {}
-    for line in lines:
-        acts.setdefault(fate(line, options), []).append(line)
-    for act, again in ((REPEAT, False), (AGAIN, True)):
-        rows = [tx.one("ended_delivery", id=line.id, state=line.state) for line in acts.get(act, ())]
-        if ended := [Ended(*row) for row in rows if row is not None]:
-            requeue(tx, ended, Trigger.REPLAY, again=again)
-    for line in acts.get(FORWARD, ()):
-        tx.woken |= {row[0] for row in tx.run("bring_forward", id=line.id, now=tx.now)}
-    _add(tx, [(line.event, line.new) for line in acts.get(ADD, ()) if line.new is not None])
+    # In the order of their arrival, since that is the order in which they line up behind their ordering keys.
+    for act, group in groupby(lines, key=lambda line: fate(line, options)):
+        match act:
+            case "repeat" | "again":
+                rows = [tx.one("ended_delivery", id=line.id, state=line.state) for line in group]
+                ended = [Ended(*row) for row in rows if row is not None]
+                requeue(tx, ended, Trigger.REPLAY, again=act == AGAIN)
+            case "forward":
+                for line in group:
+                    tx.woken |= {row[0] for row in tx.run("bring_forward", id=line.id, now=tx.now)}
+            case "add":
+                _add(tx, [(line.event, line.new) for line in group if line.new is not None])
 
 
 def stop_replay(tx: Tx, number: int, *, who: str, error: str = "") -> bool:

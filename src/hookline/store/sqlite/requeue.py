@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 
 from hookline.model import Trigger
 from hookline.store.rollup import Rollup
 from hookline.store.sqlite.order import Lines
-from hookline.store.sqlite.tx import Tx
+from hookline.store.sqlite.tx import Tx, widened
 
 STATES = ("pending", "succeeded", "failed", "ignored", "needs_review", "cancelled")
 
@@ -63,12 +64,14 @@ def add_to_events(tx: Tx, changes: dict[int, dict[str, int]]) -> None:
 
 def save(tx: Tx, rollup: Rollup) -> None:
     """Write what a batch has gathered."""
-    minute, writer = rollup.minute, tx.writer
-    if rollup.counts:
-        tx.bulk("add_counters", [(minute, *key, writer, count) for key, count in rollup.counts.items()])
-    if rollup.durations:
-        tx.bulk("add_histograms", [(minute, *key, writer, count) for key, count in rollup.durations.items()])
-    if rollup.deliveries:
-        rows = [(*key, writer, count) for key, count in rollup.deliveries.items() if count]
-        if rows:
-            tx.bulk("add_delivery_counts", rows)
+    for statement, values in rollup_statements(rollup, tx.writer):
+        tx.connection.execute(statement, values)
+
+
+def rollup_statements(rollup: Rollup, writer: int) -> Iterator[tuple[str, list[Any]]]:
+    """Texts and values that add what a batch has gathered."""
+    minute = rollup.minute
+    yield from widened("add_counters", [(minute, *key, writer, count) for key, count in rollup.counts.items()])
+    yield from widened("add_histograms", [(minute, *key, writer, count) for key, count in rollup.durations.items()])
+    rows = [(*key, writer, count) for key, count in rollup.deliveries.items() if count]
+    yield from widened("add_delivery_counts", rows)

@@ -20,7 +20,7 @@ from hookline.store.base import PublishedApp, RequestNote, Want
 from hookline.store.clock import BootClock, Clock, boot_id, boot_seconds
 from hookline.store.compress import Codec
 from hookline.store.sqlite import apps, shared, workers
-from hookline.store.sqlite.accept import accept, pack
+from hookline.store.sqlite.accept import Packed, Plan, accept, learn_dictionaries, pack, plan
 from hookline.store.sqlite.backoffice import BackOffice
 from hookline.store.sqlite.checkpoint import Checkpointer
 from hookline.store.sqlite.claim import bury, claim, next_due, renew, unpack
@@ -40,6 +40,12 @@ T = TypeVar("T")
 
 PATIENCE = 2.0
 """Seconds that a door waits for its commit before it says 503."""
+
+DICTIONARY_SECONDS = 5.0
+"""How often a process that accepts looks for dictionaries that were trained since."""
+
+EARLY = 400
+"""Requests of a source without a dictionary after which one is trained."""
 
 READ_SECONDS = 2.0
 """A reader that stays longer keeps the write-ahead log from starting over."""
@@ -62,6 +68,8 @@ class SqliteStore(BackOffice, Upkeep):
         self._codec = Codec()
         self._shelf = Codec()
         self._book = KeyBook()
+        self._dictionaries_at = 0.0
+        self._training: asyncio.Task[None] | None = None
         self._note_limits = NoteLimits()
         self._renewer: Renewer | None = None
         self._checkpointer = Checkpointer(path) if role != "cli" else None
@@ -102,6 +110,9 @@ class SqliteStore(BackOffice, Upkeep):
         if self._closed:
             return
         self._closed = True
+        if self._training is not None:
+            self._training.cancel()
+            await asyncio.gather(self._training, return_exceptions=True)
         await asyncio.to_thread(self._writer.close)
         self._readers.shutdown(wait=True)
         for connection in self._reader_connections:
@@ -187,12 +198,49 @@ class SqliteStore(BackOffice, Upkeep):
 
     async def accept(self, arrivals: Sequence[Arrival]) -> list[Receipt | Exception]:
         """See :meth:`hookline.store.base.Store.accept`. Unavailable after two seconds of waiting."""
-        receipts: list[Receipt | Exception] = await self._writer.run(
-            lambda tx, packed: accept(tx, packed, self._book, self._codec),
-            before=lambda: [pack(self._codec, arrival) for arrival in arrivals],
-            patience=PATIENCE,
-        )
+        packed = [self.prepare(arrival) for arrival in arrivals]
+        return await self.accept_prepared(packed)
+
+    def prepare(self, arrival: Arrival) -> Packed | Exception:
+        """The part of :meth:`accept` that can be done as soon as the arrival is there, while others are committed."""
+        return pack(self._codec, arrival)
+
+    async def accept_prepared(self, packed: Sequence[Packed | Exception]) -> list[Receipt | Exception]:
+        """The rest of :meth:`accept`."""
+        book = self._book
+        planned = plan(packed, book, self.ids, self.clock.now(), self.number)
+        hashes = planned.hashes if planned is not None else []
+        book.pending.update(hashes)
+        try:
+            receipts: list[Receipt | Exception] = await self._writer.run(
+                partial(self._accept, packed, planned), patience=PATIENCE
+            )
+        finally:
+            book.pending.difference_update(hashes)
+        self._train_early(packed)
         return receipts
+
+    def _train_early(self, packed: Sequence[Packed | Exception]) -> None:
+        """A busy source gets its first dictionary after a few hundred requests, not at the next round of upkeep."""
+        if self._training is not None and not self._training.done():
+            return
+        without = self._codec.without
+        for source in {entry.arrival.source for entry in packed if isinstance(entry, Packed) and not entry.dictionary}:
+            if without[source] >= EARLY:
+                without[source] = -EARLY * 20  # it may have nothing in common to learn: ask seldom
+                self._training = asyncio.create_task(self._train_in_the_background())
+
+    async def _train_in_the_background(self) -> None:
+        try:
+            await self.train_dictionaries()
+        except Unavailable:  # the next round of upkeep tries again
+            return
+
+    def _accept(self, packed: Sequence[Packed | Exception], planned: Plan | None, tx: Tx) -> list[Receipt | Exception]:
+        if tx.now > self._dictionaries_at:
+            self._dictionaries_at = tx.now + DICTIONARY_SECONDS
+            learn_dictionaries(tx, self._codec)
+        return accept(tx, packed, self._book, planned)
 
     async def claim(self, worker: str, wants: Mapping[str, Want], lease_seconds: float) -> list[Claim]:
         """See :meth:`hookline.store.base.Store.claim`."""

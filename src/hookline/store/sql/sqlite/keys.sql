@@ -1,6 +1,16 @@
 -- name: fresh_hashes
 select seq, substr(record, 1, 8) from fresh_keys where seq > :after order by seq
 
+-- name: as_of
+select
+  coalesce((select max(seq) from fresh_keys), 0),
+  max(
+    coalesce((select max(id) from requests), 0),
+    coalesce((select max(id) from events), 0),
+    coalesce((select max(id) from deliveries), 0)
+  ),
+  (select coalesce(max(run), 0) from key_runs where state = 'live')
+
 -- name: fresh_key
 select record from fresh_keys where seq = :seq
 
