@@ -17,7 +17,7 @@ check: $(STAMP)  ## quick: format, lint, types, imports, unit and contract tests
 	$(BIN)/pytest -q -n 2 -m "not slow" tests/unit tests/contract
 
 test: check  ## everything a user needs to trust a checkout
-	$(BIN)/pytest -q -m "not slow" tests/flow tests/crash
+	$(BIN)/pytest -q -m "not slow" tests/flow tests/docs tests/crash
 	$(BIN)/pytest -q -m slow tests
 
 bench: $(STAMP)

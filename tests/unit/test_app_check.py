@@ -7,7 +7,9 @@ import pytest
 
 from hookline import Event, Hookline
 from hookline.app.check import check
-from hookline.config import Problem
+from hookline.config import Problem, load
+from hookline.providers import PROVIDERS
+from hookline.providers.base import COMMON_OPTIONS
 
 SECRET = "a-secret-of-decent-length"
 NOW = 1_800_000_000.0
@@ -172,3 +174,14 @@ def test_a_destination_that_cannot_be_made_is_told_with_its_key(tmp_path: Path) 
     text = GITHUB.replace('"https://ci.example.com"', '"env:CI_URL"')
     assert keys(problems(tmp_path, text)) == [("secret", "destinations.deploy.url")]
     assert problems(tmp_path, text, secrets=False) == []
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_no_key_of_a_provider_is_taken_for_a_slip_of_the_pen(tmp_path: Path, provider: str) -> None:
+    file = tmp_path / "hookline.toml"
+    keys = "".join(f'{name} = "x"\n' for name in PROVIDERS[provider].options | COMMON_OPTIONS)
+    file.write_text(f'[sources.a]\nprovider = "{provider}"\n{keys}')
+    config, problems = load([file], {})
+    assert problems == []
+    assert config is not None
+    assert config.sources["a"].options.keys() == PROVIDERS[provider].options | COMMON_OPTIONS
