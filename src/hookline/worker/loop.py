@@ -35,6 +35,9 @@ log = structlog.get_logger("hookline.worker")
 
 LINGER = 0.002
 """Seconds to wait for more places to become free before a claim that would bring few."""
+SETTLE_LINGER = 0.003
+"""Seconds for others to finish before a settlement of few: at a trickle, every event would otherwise cost a commit of
+its own, and the door queues behind each. Nobody waits for it where no limit does."""
 SETTLE_AT_ONCE = 256
 """Settlements in one transaction: the door waits for it."""
 DIGEST_AT_ONCE = 100
@@ -332,6 +335,8 @@ class Worker:
         while True:
             await self._done.wait()
             self._done.clear()
+            if len(self.finished) < SETTLE_AT_ONCE and not self._is_awaited():
+                await asyncio.sleep(SETTLE_LINGER)
             pause = 0.1
             while self.finished:
                 try:
@@ -343,6 +348,14 @@ class Worker:
                     pause = min(5.0, pause * 2)
             if not self.held:
                 self._idle.set()
+
+    def _is_awaited(self) -> bool:
+        """Does somebody wait for these settlements: a stop, an ordering key's next, a destination at its limit?"""
+        return self._stopping.is_set() or any(
+            entry.claim.ordering_key is not None
+            or self._destinations[entry.claim.destination].limits.concurrency is not None
+            for entry in self.finished
+        )
 
     async def _settle_finished(self) -> None:
         batch = self.finished[:SETTLE_AT_ONCE]
