@@ -270,9 +270,9 @@ def without_member(document: bytes, name: bytes, written: bytes) -> bytes:
     found = re.search(rb'"%b"\s*:\s*%b' % (re.escape(name), re.escape(written)), document)
     if found is None:
         return document
-    before, after = document[: found.start()].rstrip(), document[found.end() :]
-    if before.endswith(b","):
-        return before[:-1] + after
+    before, after = document[: found.start()], document[found.end() :]
+    if before.rstrip().endswith(b","):
+        return before.rstrip()[:-1] + after
     return before + after.lstrip().removeprefix(b",").lstrip()
 
 

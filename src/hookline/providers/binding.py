@@ -75,8 +75,8 @@ def verify(
 
     ``url`` is the one that the provider was told, with the query that came. ``now`` is in unix seconds. ``options`` are
     the source's keys of the configuration file, ``tolerance`` among them. A handshake is Rejected as ``handshake``, for
-    answering it needs a door; a key that is not in ``keys``, with the status 503. ConfigError for an unknown provider or
-    an unusable secret.
+    answering it needs a door; a key that is not in ``keys``, with the status 503. ConfigError for an unknown provider
+    or an unusable secret.
     """
     tolerance = options.pop("tolerance", None)
     place, _, query = url.partition("?")

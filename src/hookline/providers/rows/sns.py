@@ -89,7 +89,11 @@ class SnsCheck:
         if not isinstance(value, dict):
             raise ConfigError(f"{self.where}: an SNS message is a JSON object")
         value |= {"TopicArn": self.topics[0], "SignatureVersion": "2", "SigningCertURL": TEST_CERTIFICATE}
-        signature = make(self.private, signed_text(value), SHA256())
+        try:
+            text = signed_text(value)
+        except Rejected:
+            raise ConfigError(f"{self.where}: an SNS message has a Type and all of its fields as texts") from None
+        signature = make(self.private, text, SHA256())
         value["Signature"] = binascii.b2a_base64(signature, newline=False).decode()
         draft.body = msgspec.json.encode(value)
         draft.set("x-amz-sns-message-type", str(value.get("Type", "")))
