@@ -156,10 +156,6 @@ class Surroundings:
             raise ConfigError(f"destinations.{name}.secret: {what}") from None
 
 
-def makers() -> dict[str, Maker]:
-    return {"http": _http, "slack": _slack, "email": _email, "command": _command, "notify": _notify}
-
-
 def _policy(destination: Destination, options: Options, config: Config) -> Policy:
     delivery = config.delivery
     return Policy(
@@ -298,3 +294,6 @@ def _tls(authorities: str, options: Options) -> ssl.SSLContext:
 
 def _is_loopback(host: str) -> bool:
     return host in ("localhost", "127.0.0.1", "::1")
+
+
+MAKERS: dict[str, Maker] = {"http": _http, "slack": _slack, "email": _email, "command": _command, "notify": _notify}
