@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import hmac
 import json
 import socket
 import threading
@@ -119,7 +120,14 @@ async def fill(store: SqliteStore) -> None:
     await settle(store, claim, State.FAILED, f"error {MARKED}")
     nasty = event("delivery-3", NASTY, b'"\x1b[2J\xe2\x80\xae"', deliveries=(), reason="no route")
     await store.accept([arrival(nasty, b'"\x1b[2J\xe2\x80\xae"', origin=Origin.TRIGGER)])
-    await store.note([rejected("github", "bad signature", 401), rejected(None, "unknown path", 404)])
+    signature = b"sha256=" + hmac.digest(SECRET.encode(), b'{"zen": 1}', "sha256").hex().encode()
+    await store.note(
+        [
+            rejected("github", "bad signature", 401),
+            rejected(None, "unknown path", 404),
+            rejected("github", "the secret was another one then", 401, signature),
+        ]
+    )
     for role, token in TOKENS.items():
         await store.create_token(role, role, hash_of(token), None, who="test")
 
@@ -136,11 +144,11 @@ async def settle(store: SqliteStore, claim: Any, state: State, error: str) -> No
     )
 
 
-def rejected(source: str | None, reason: str, status: int) -> RequestNote:
+def rejected(source: str | None, reason: str, status: int, signature: bytes = b"sha256=" + b"0" * 64) -> RequestNote:
     request = Request(
         method="POST",
         target=b"/webhooks/github" if source else b"/webhooks/githib?\x1b[31m",
-        headers=[(b"X-Hub-Signature-256", b"sha256=" + b"0" * 64), (b"X-GitHub-Event", b"push")],
+        headers=[(b"X-Hub-Signature-256", signature), (b"X-GitHub-Event", b"ping"), (b"X-GitHub-Delivery", b"late")],
         body=b'{"zen": 1}',
         received_at=time.time(),
         peer="192.0.2.8",

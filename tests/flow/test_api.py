@@ -142,18 +142,31 @@ def test_following_lists_what_came_since_the_oldest_first(admin):
     assert [row["provider_id"] for row in rows] == ["delivery-2", "delivery-3"]
 
 
+def rejected(admin):
+    """Rejected requests by their reason."""
+    return {row["reason"]: row for row in admin.get("/api/v1/requests?q=outcome:rejected").json()["data"]}
+
+
 def test_rejected_requests_say_why_and_are_judged_again(admin):
-    rows = admin.get("/api/v1/requests?q=outcome:rejected").json()["data"]
-    assert {(row["source"], row["reason"], row["status"]) for row in rows} == {
-        ("github", "bad signature", 401),
-        (None, "unknown path", 404),
-    }
-    stored = next(row["id"] for row in rows if row["source"] == "github")
-    verdict = admin.post(f"/api/v1/requests/{stored}/reverify", json={}).json()
+    rows = rejected(admin)
+    assert (rows["bad signature"]["source"], rows["bad signature"]["status"]) == ("github", 401)
+    assert (rows["unknown path"]["source"], rows["unknown path"]["status"]) == (None, 404)
+    verdict = admin.post(f"/api/v1/requests/{rows['bad signature']['id']}/reverify", json={}).json()
     assert not verdict["genuine"]
     assert verdict["findings"][0]["cure"]
-    nowhere = next(row["id"] for row in rows if row["source"] is None)
-    assert admin.post(f"/api/v1/requests/{nowhere}/reverify", json={}).status_code == 409
+    assert admin.post(f"/api/v1/requests/{rows['unknown path']['id']}/reverify", json={}).status_code == 409
+
+
+def test_a_request_that_is_genuine_after_all_becomes_its_event(admin):
+    late = rejected(admin)["the secret was another one then"]
+    only_judged = admin.post(f"/api/v1/requests/{late['id']}/reverify", json={"dry_run": True}).json()
+    assert (only_judged["genuine"], only_judged["events"]) == (True, [])
+    kept = admin.post(f"/api/v1/requests/{late['id']}/reverify", json={}).json()
+    event = admin.get(f"/api/v1/events/{kept['events'][0]}").json()
+    assert (event["provider_id"], event["type"], event["received_at"]) == ("late", "ping", late["received_at"])
+    assert admin.post(f"/api/v1/requests/{late['id']}/reverify", json={}).json()["events"] == kept["events"]
+    assert admin.post("/api/v1/events/erase", json={"q": f"id:{event['id']}"}).json() == {"count": 1}
+    assert admin.get(f"/api/v1/events/{event['id']}").json()["body"] is None
 
 
 def test_a_replay_has_a_plan_a_job_and_an_end(admin):
@@ -354,7 +367,7 @@ def test_metrics_want_a_viewer_and_count_the_queue(served, admin):
 
 
 def test_live_events_begin_where_the_reader_was(admin):
-    oldest = admin.get("/api/v1/events?limit=3").json()["data"][-1]["id"]
+    oldest = admin.get("/api/v1/events/delivery-1").json()["id"]
     seen = []
     with admin.stream("GET", "/api/v1/live/events", headers={"Last-Event-ID": oldest}) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")

@@ -13,7 +13,7 @@ from typing import NamedTuple, NoReturn
 import click
 
 from hookline.cli import exits
-from hookline.cli.options import Group, common
+from hookline.cli.options import Group, writes
 
 
 class Place(NamedTuple):
@@ -86,7 +86,7 @@ class Overview(Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Start with `hookline demo`, or `hookline init` and `hookline serve app:hooks`.",
 )
-@common
+@writes
 @click.version_option(None, "-V", "--version", package_name="hookline", message="hookline %(version)s")
 def cli() -> None:
     """Hookline receives webhooks, keeps them, and delivers them until each has come to an end.

@@ -40,7 +40,8 @@ INTRODUCTION = """\
 Commands work on the store that `hookline.toml` names; with `--server URL` and a token in `HOOKLINE_TOKEN` they work
 through the API of a running Hookline, with the same output. Data goes to stdout, chatter to stderr; `--json` prints the
 objects of the [API](api.md), one a line; colour and progress are for terminals, and `NO_COLOR` is honoured. Whatever
-changes many things counts them first and asks; `--yes` answers.
+changes many things counts them first and asks; `--yes` answers. These four options, `--config` among them, may also
+stand before the command.
 
 An ID is `evt_…`, `dlv_…`, `req_…`, the provider's own id, `latest`, or `latest invoice.paid`.
 """

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from hookline import ids
 from hookline.admin import dress
 from hookline.admin.objects import Delivery, Done, Event, Page, StoryEvent
-from hookline.admin.operations.base import Ask, Bytes, Desk, NotFound, Trouble, operation
+from hookline.admin.operations.base import MAX_LIMIT, Ask, Bytes, Desk, NotFound, Trouble, operation
 from hookline.admin.operations.find import Listing, Query, event_number, number_of, page, parsed
+from hookline.store.records import EventRow
 
-MOST_FOLLOWED = 1_000
 MOST_IDS = 500
 
 
@@ -39,20 +39,19 @@ async def list_events(desk: Desk, ask: EventListing) -> Page[Event]:
 
 
 async def _after(desk: Desk, ask: EventListing) -> Page[Event]:
-    """The store walks back from the newest; whoever follows is never far behind."""
+    """The store walks back from the newest, so all that came since is looked at, and the oldest of it is answered:
+    whoever follows a burst misses nothing, and asks again at once."""
     known = number_of("evt", ask.after)
     node = parsed(desk, ask.q)
-    newer: list[Event] = []
+    oldest: deque[EventRow] = deque(maxlen=ask.limit)
     cursor = None
-    while len(newer) < MOST_FOLLOWED:
-        found = await desk.store.list_events(node, limit=min(ask.limit, 100), cursor=cursor)
+    while True:
+        found = await desk.store.list_events(node, limit=MAX_LIMIT, cursor=cursor)
         fresh = [row for row in found.data if row.id > known]
-        newer += [dress.event(row) for row in fresh]
+        oldest += fresh
         cursor = found.next
-        if len(fresh) < len(found.data) or not found.data or cursor is None:
-            break
-    newer.reverse()
-    return Page(data=newer)
+        if len(fresh) < len(found.data) or cursor is None:
+            return Page(data=[dress.event(row) for row in reversed(oldest)])
 
 
 @operation("GET", "/events/{id}")
@@ -100,8 +99,3 @@ async def cancel_deliveries(desk: Desk, ask: Cancel) -> Done:
     for name in ask.ids:
         number_of("dlv", name)
     return Done(count=await desk.store.cancel(ask.q, ask.ids, who=desk.who.name, dry_run=ask.dry_run))
-
-
-def beginning(now: float) -> str:
-    """The event id to follow from, where nobody said one: whatever comes from now on is after it."""
-    return ids.show("evt", ids.first_at(now))
