@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from functools import cache
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -14,7 +13,7 @@ from hookline import filters, providers
 from hookline.app import Hookline
 from hookline.config import Config, Problem, SecretRef, Source, read, resolved_destination, resolved_source
 from hookline.destinations import build
-from hookline.errors import ConfigError, Rejected, Unavailable
+from hookline.errors import ConfigError
 from hookline.handlers import Handler
 from hookline.routing import matches, matches_any
 from hookline.secrets import is_reference, resolve
@@ -23,7 +22,6 @@ SHORTEST = 16
 """Characters: what people make up by hand is shorter, what providers and password managers make is longer."""
 
 _ENDED = "ended"
-_TRIED_AT = 1_800_000_000.0
 
 ANSWER_NOW = {
     "stripe": ("issuing_authorization.request", "approves or declines a card payment by the answer, within 2 s"),
@@ -96,14 +94,14 @@ def _source(
             return
         bound, texts = resolved_source(source, now, lambda ref: resolve(ref, env))
     try:
-        providers.bind(bound, texts)
+        verifier = providers.bind(bound, texts)
     except ConfigError as trouble:
         about_secret = str(trouble).startswith(f"sources.{source.name}.secret")
         if secrets or not about_secret:
             level = "secret" if about_secret and source.secrets else "error"
             yield problem_of(config, str(trouble), level, f"sources.{source.name}")
     else:
-        if not source.url and signs_url(source.provider):
+        if not source.url and verifier.provider.signs_url:
             key = f"sources.{source.name}"
             what = f"{source.provider} signs the URL that it calls, and there is none to compare with"
             yield Problem(key=key, what=what, cure="set server.public_url", place=config.place(key))
@@ -150,37 +148,6 @@ def _missing(config: Config, source: Source, env: Mapping[str, str] | None, now:
             resolved_source(part, now, lambda ref: resolve(ref, env))
         except ConfigError as trouble:
             yield problem_of(config, str(trouble), "secret", f"sources.{source.name}")
-
-
-@cache
-def signs_url(provider: str) -> bool:
-    """Whether a signature for one URL fails at another: what matters is found out by trying."""
-    practice = providers.practice(provider)
-    here, there = (
-        providers.bind(
-            Source(
-                name=provider,
-                provider=provider,
-                environment="production",
-                path="/x",
-                url=f"https://{host}.example/x",
-                options=practice.options,
-            ),
-            practice.secrets,
-            practice.keys,
-        )
-        for host in ("here", "there")
-    )
-    try:
-        request = here.sign(b"{}", now=_TRIED_AT, type="x", id="x").request(_TRIED_AT)
-        here.check(request, _TRIED_AT)
-    except (ConfigError, Rejected, Unavailable):
-        return False  # not to be found out like this
-    try:
-        there.check(request, _TRIED_AT)
-    except (Rejected, Unavailable):
-        return True
-    return False
 
 
 def _doubt(secret: str) -> str:

@@ -86,7 +86,6 @@ JIRA_CONNECT = Provider(
     subject=_SUBJECT,
     deadline=20,
     signs_time=True,
-    signs_url=True,
     bodies_repeat=False,
     options=frozenset({"client_key", "base_path"}),
     notes="The token covers the URL, not the body. base_path is the path of the app's baseUrl, if it has one.",

@@ -140,8 +140,7 @@ CONTENTFUL = Provider(
     tolerance=30,
     deadline=30,
     signs_time=True,
-    signs_url=True,
-    notes="Its time is good for thirty seconds.",
+    notes="Its time is good for thirty seconds. Signs the path as it arrives: a proxy must not change it.",
 )
 
 
