@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from hookline.cli.options import files, options
@@ -21,7 +19,7 @@ def serve(app: str | None, strict: bool) -> None:
     """
     from hookline import runtime
 
-    raise SystemExit(runtime.serve(options().config, _flags(strict=strict), app))
+    raise SystemExit(runtime.serve(options().config, {}, app, strict=strict))
 
 
 @click.command()
@@ -61,7 +59,3 @@ def demo(folder: str, once: bool) -> None:
     from hookline import runtime
 
     raise SystemExit(runtime.demo(folder, once=once))
-
-
-def _flags(**given: Any) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if value}

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
@@ -23,8 +24,12 @@ ADMIN_FD = "HOOKLINE_ADMIN_FD"
 
 def load(paths: Sequence[str], flags: Mapping[str, object], *, strict: bool = False) -> Config | None:
     """The configuration; or None when it cannot be used, with every problem on stderr. ``strict`` also wants every
-    secret."""
+    secret, source and destination to be usable."""
     config, problems = read(list(paths), flags=flags)
+    if strict and config is not None:
+        from hookline.app.check import judge  # brings all providers and destinations with it
+
+        problems = [*problems, *(found for found in judge(config, now=time.time()) if found.level != "warning")]
     fatal = {"error", "secret"} if strict else {"error"}
     refused = [problem for problem in problems if problem.level in fatal]
     for problem in problems:
