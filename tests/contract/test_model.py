@@ -17,11 +17,17 @@ from hookline.model import Claim, NewDelivery, Receipt, RequestOutcome, State
 from hookline.store import open_store
 from hookline.store.base import Want
 from hookline.store.clock import FakeClock
+from hookline.store.records import ReplayOptions
 from hookline.store.sqlite.store import SqliteStore
 
 LEASE = 60.0
 PLACES = ("plain", "ordered")
 NAMES = st.sampled_from([f"{letter}{number}" for letter in "ab" for number in range(4)])
+
+
+QUERIES = st.sampled_from(
+    ["id:a0", "id:b1", "destination:ordered", "destination:plain", "state:failed", "state:pending", "state:succeeded"]
+)
 
 
 class Modelled(msgspec.Struct):
@@ -31,6 +37,7 @@ class Modelled(msgspec.Struct):
     destination: str
     key: str | None
     due_at: float
+    number: int
     state: State = State.PENDING
     attempts: int = 0
     leased_until: float | None = None
@@ -38,7 +45,7 @@ class Modelled(msgspec.Struct):
 
 
 class Walk(RuleBasedStateMachine):
-    """Accept, claim, renew, wait, settle, bury; after each step both tell the same."""
+    """Accept, claim, renew, wait, settle, replay, cancel; after each step both tell the same."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,8 +106,9 @@ class Walk(RuleBasedStateMachine):
             else:
                 assert receipt.outcome is RequestOutcome.ACCEPTED
                 [self.events[name]] = receipt.events
-                self.deliveries.append(Modelled(name, "plain", None, self.clock.now()))
-                self.deliveries.append(Modelled(name, "ordered", name[0], self.clock.now()))
+                first = len(self.deliveries)
+                self.deliveries.append(Modelled(name, "plain", None, self.clock.now(), first))
+                self.deliveries.append(Modelled(name, "ordered", name[0], self.clock.now(), first + 1))
 
     def run_failed_again(self, name: str) -> None:
         """A redelivery goes to the end of its line."""
@@ -145,6 +153,33 @@ class Walk(RuleBasedStateMachine):
         assert self.do(self.store.renew([(claim.delivery, claim.lease)], LEASE)) == [own]
         if own:
             delivery.leased_until = self.clock.now() + LEASE
+
+    @rule(query=QUERIES, again=st.booleans())
+    def replay(self, query: str, again: bool) -> None:
+        """In the order of their arrival; what had ended goes to the end of its line."""
+        job = self.do(self.store.create_replay(query, ReplayOptions(again=again), who="ann"))
+        while job.state == "running":
+            job = self.do(self.store.advance_replay(job.id))
+        repeated = {State.FAILED, State.NEEDS_REVIEW, State.CANCELLED} | ({State.SUCCEEDED} if again else set())
+        for delivery in sorted(self.meant(query), key=lambda one: one.number):
+            if delivery.state in repeated:
+                delivery.state, delivery.attempts, delivery.due_at = State.PENDING, 0, self.clock.now()
+                self.deliveries.remove(delivery)
+                self.deliveries.append(delivery)
+            elif delivery.state is State.PENDING and delivery.leased_until is None:
+                delivery.due_at = min(delivery.due_at, self.clock.now())
+
+    @rule(query=QUERIES)
+    def cancel(self, query: str) -> None:
+        ended = [one for one in self.meant(query) if one.state in (State.PENDING, State.NEEDS_REVIEW)]
+        assert self.do(self.store.cancel(query, who="ann")) == len(ended)
+        for delivery in ended:
+            delivery.state, delivery.leased_until = State.CANCELLED, None
+
+    def meant(self, query: str) -> list[Modelled]:
+        field, _, value = query.partition(":")
+        at = {"id": "name", "destination": "destination", "state": "state"}[field]
+        return [one for one in self.deliveries if getattr(one, at) == value]
 
     @rule(seconds=st.sampled_from([1, 30, 61]))
     def wait(self, seconds: int) -> None:
