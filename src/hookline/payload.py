@@ -52,6 +52,8 @@ def dig(value: Any, path: str) -> Any:
 def clean(value: object, limit: int = 255) -> str:
     """A value as one line that can be stored, logged and shown: no control, bidi or surrogate characters."""
     text = value if isinstance(value, str) else str(value)
+    if len(text) <= limit and text.isprintable():  # which nothing is that _UNSAFE names; most text is
+        return text
     return _UNSAFE.sub("", text[: limit * 2])[:limit]
 
 

@@ -284,10 +284,14 @@ def _first(gets: list[Get]) -> Get:
 
 def _join(separator: str, gets: list[Get], needed: bool) -> Get:
     def read(facts: Facts) -> str | None:
-        parts = [text(get(facts)) for get in gets]
-        if needed and None in parts:
-            return None
-        return separator.join(part for part in parts if part is not None) or None
+        parts = []
+        for get in gets:
+            part = text(get(facts))
+            if part is not None:
+                parts.append(part)
+            elif needed:
+                return None
+        return separator.join(parts) or None
 
     return read
 
