@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
 
+from contract.say import accept_one, arrival, claim, counts, event, settled
 from hookline import ids
 from hookline.model import NewDelivery, State, Trigger
 from hookline.routing import Reader
 from hookline.search import SearchError
 from hookline.store.base import Route
 from hookline.store.clock import FakeClock
+from hookline.store.compress import Codec
 from hookline.store.records import ReplayOptions, ReplayRow
+from hookline.store.sqlite import pick
+from hookline.store.sqlite.replay import advance_replay
 from hookline.store.sqlite.store import SqliteStore
-
-from .say import accept_one, arrival, claim, counts, event, settled
 
 ONCE = ReplayOptions()
 AGAIN = ReplayOptions(again=True)
@@ -150,7 +153,8 @@ async def test_reroute_is_the_cure_for_no_route(store: SqliteStore) -> None:
     [first] = await claim(store)
     assert (first.event.provider_id, first.route, first.ordering_key) == ("a", "today", "cus_1")
     await store.settle([settled(first)])
-    assert (await store.list_events()).data[1].status == "processed"
+    row = (await store.list_events()).data[1]
+    assert (row.status, row.reason) == ("processed", None)
     [second] = await claim(store)
     assert second.event.provider_id == "b"
     assert (await store.plan_replay("", ReplayOptions(reroute=True), routes)).deliveries == 0
@@ -196,14 +200,23 @@ async def test_a_bulk_replay_looks_at_everything_in_bites_and_at_nothing_newer(s
 async def test_two_processes_at_one_job_carry_each_bite_out_once(store: SqliteStore) -> None:
     await ended(store, "a", State.SUCCEEDED)
     job = await store.create_replay("", AGAIN, who="ann")
-    from hookline.store.sqlite import pick
-    from hookline.store.sqlite import replay as acts
-
-    bite = await store._bite(pick.choose("", (), store.now(), below=job.id), AGAIN, None, 0, 10)
-    assert await store.write(acts.advance_replay, job, bite)
-    assert not await store.write(acts.advance_replay, job, bite)
+    first, second = await asyncio.gather(store.advance_replay(job.id), store.advance_replay(job.id))
+    assert first == second
     [held] = await claim(store)
     assert held.event.idempotency_key.endswith(":2")
+
+
+async def test_what_changes_between_the_look_and_the_write_is_left_alone(store: SqliteStore) -> None:
+    number = await ended(store, "a", State.FAILED)
+    job = await store.create_replay("", ONCE, who="ann")
+    choice = pick.choose("", (), store.now())
+    bite = await store.read(pick.pick_deliveries, choice, 0, Codec(), lambda: False)
+    await accept_one(store, "a")  # the provider's button: runs it again
+    [held] = await claim(store)
+    assert await store.write(advance_replay, job, bite)
+    assert await store.settle([settled(held)]) == [True]
+    assert await states(store, number) == {"app.paid": "succeeded"}
+    assert await counts(store, number) == {"succeeded": 1}
 
 
 async def test_a_rate_is_kept(store: SqliteStore, clock: FakeClock) -> None:
@@ -277,12 +290,13 @@ async def test_cancelling_the_head_of_a_line_lets_the_next_one_go(store: SqliteS
 
 async def test_a_held_event_can_be_released_or_called_off(store: SqliteStore) -> None:
     released, dismissed = [(await accept_one(store, key, hold="replayed body")).events[0] for key in ("a", "b")]
-    assert {row.status for row in (await store.list_events()).data} == {"needs_review"}
+    assert {(row.status, row.reason) for row in (await store.list_events()).data} == {("needs_review", "replayed body")}
     await replay(store, options=ReplayOptions(only=(ids.show("evt", released),)))
     await store.cancel("", [ids.show("evt", dismissed)], who="ann")
     assert await states(store, released) == {"app.paid": "pending"}
     assert await states(store, dismissed) == {"app.paid": "cancelled"}
-    assert [row.status for row in (await store.list_events()).data] == ["ignored", "pending"]
+    rows = (await store.list_events()).data
+    assert [(row.status, row.reason) for row in rows] == [("ignored", "cancelled by ann"), ("pending", None)]
 
 
 async def test_a_paused_destination_keeps_its_queue_and_uses_up_no_attempt(store: SqliteStore) -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contract.say import accept_one, arrival, claim, event, settled
 from hookline.model import Outcome, RequestOutcome, State
 from hookline.store import open_store
 from hookline.store.base import RequestNote, Want
@@ -13,8 +14,6 @@ from hookline.store.clock import FakeClock
 from hookline.store.rollup import bounds, bucket
 from hookline.store.sqlite import stats
 from hookline.store.sqlite.store import SqliteStore
-
-from .say import accept_one, arrival, claim, event, settled
 
 HOUR = 3_600.0
 

@@ -14,11 +14,14 @@ select e.id from {table} where e.id > :after and e.id < :high and {path} order b
 -- name: find_events
 select
   e.id, e.request, e.source, e.environment, e.type, e.status,
-  coalesce(
-    e.reason,
-    (select d.reason from deliveries d where d.event = e.id and d.state = e.status order by d.id desc limit 1),
-    e.hold
-  ),
+  case when e.status <> 'processed' then coalesce(
+    (
+      select d.reason from deliveries d
+      where d.event = e.id and d.state in (e.status, case e.status when 'ignored' then 'cancelled' end)
+      order by d.id desc limit 1
+    ),
+    case e.status when 'needs_review' then e.hold when 'ignored' then e.reason end
+  ) end,
   e.provider_id, e.subject, e.occurred_at, e.received_at, e.duplicates, e.origin, e.size{truths}
 from {table}
 left join requests r on r.id = e.request
