@@ -95,7 +95,8 @@ def websub(facts: Facts, verifier: Verifier) -> Reply | None:
     """WebSub: GET ``hub.challenge`` for the topic that we subscribed to."""
     if facts.request.method != "GET":
         return None
-    if facts.query_value("hub.topic") != verifier.binding.options.get("topic"):
+    topic = verifier.binding.options.get("topic")
+    if not topic or facts.query_value("hub.topic") != topic:
         raise Rejected("wrong topic", 404)
     return plain(facts.query_value("hub.challenge") or "")
 

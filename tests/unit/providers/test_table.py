@@ -43,8 +43,8 @@ def test_a_row_tells_what_people_need(name: str):
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {"plaid", "aws-sns", "google-pubsub", "paypal"}))
-@pytest.mark.parametrize("secret", ["", " ", "\n\t"])
-def test_an_empty_secret_is_a_fault_of_the_configuration(name: str, secret: str):
+@pytest.mark.parametrize("secret", ["", " ", "\n\t", "\udc80:\udcff"])
+def test_an_empty_or_unreadable_secret_is_a_fault_of_the_configuration(name: str, secret: str):
     source = Source(
         name="shop", provider=name, environment="", path="/", url="https://h/", options=providers.practice(name).options
     )

@@ -18,7 +18,7 @@ from hookline.providers.facts import BAD, MALFORMED, MISSING, Draft, Facts
 from hookline.providers.fields import Time, whole
 from hookline.providers.handshakes import plain
 from hookline.providers.schemes.base import MAX_SIGNATURES, Binding, Match
-from hookline.providers.schemes.mac import Mac, hexadecimal
+from hookline.providers.schemes.mac import Mac, decode_key, hexadecimal
 
 _PAYLOAD = re.compile(r"[A-Za-z0-9+=/\n]+").fullmatch
 
@@ -37,9 +37,10 @@ class Braintree(msgspec.Struct, frozen=True):
 
     def bind(self, binding: Binding) -> BraintreeCheck:
         for index, secret in enumerate(binding.need_secrets()):
+            where = binding.secret_at(index)
+            decode_key(secret, "text", where)
             public, _, private = secret.partition(":")
             if not public.strip() or not private.strip():
-                where = binding.secret_at(index)
                 raise ConfigError(
                     f'{where}: "public key:private key" is wanted, with the colon — copy both from API keys'
                 )

@@ -58,6 +58,8 @@ def decode_key(secret: str, form: str, where: str) -> bytes:
     """
     if not secret.strip():
         raise ConfigError(f"{where}: the secret is empty — copy it again from the provider's settings")
+    if not _is_text(secret):  # an environment variable may hold any bytes
+        raise ConfigError(f"{where}: the secret is not UTF-8 — give it as text, or in base64 where the key allows it")
     match form:
         case "text":
             return secret.encode("utf-8")
@@ -74,6 +76,14 @@ def decode_key(secret: str, form: str, where: str) -> bytes:
     if not key:
         raise ConfigError(f"{where}: {cure}")
     return key
+
+
+def _is_text(secret: str) -> bool:
+    try:
+        secret.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _from_hex(text: str) -> bytes | None:
