@@ -48,6 +48,15 @@ def is_loopback(address: str) -> bool:
         return False
 
 
+def is_within(address: str, networks: Iterable[str]) -> bool:
+    """Whether an address lies in one of the networks, all as text that was checked before."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(found in ipaddress.ip_network(network) for network in networks)
+
+
 class Guard:
     """ASGI middleware round the whole admin door."""
 

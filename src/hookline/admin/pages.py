@@ -18,13 +18,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from hookline.admin import auth, objects, problems
-from hookline.admin.guard import is_loopback
+from hookline.admin.guard import is_loopback, is_within
 from hookline.admin.http import Reception
 from hookline.admin.openapi import document
 from hookline.admin.operations import OPERATIONS
 from hookline.admin.operations.base import Desk, Trouble, perform
 from hookline.config import Config
-from hookline.ingest.addresses import networks, within
 from hookline.payload import visible
 
 ASK = {"www-authenticate": 'Basic realm="Hookline: any name, a token as password", charset="UTF-8"'}
@@ -141,6 +140,5 @@ def _private(request: Request, config: Config) -> bool:
     peer = request.client.host if request.client else ""
     if request.headers.get("x-forwarded-for") is None and is_loopback(peer):
         return True
-    trusted = networks(config.server.trusted_proxies, "server.trusted_proxies")
-    told = within(peer, trusted) or is_loopback(peer)
+    told = is_loopback(peer) or is_within(peer, config.server.trusted_proxies)
     return told and request.headers.get("x-forwarded-proto", "").lower() == "https"

@@ -15,9 +15,9 @@ import structlog
 from hookline import sockets as sock
 from hookline.app.imports import app_name
 from hookline.config import Config
-from hookline.config import load as read
 from hookline.door import Door
 from hookline.door import Limits as DoorLimits
+from hookline.door.tls import context, renew
 from hookline.errors import ConfigError
 from hookline.ingest import Ingest
 from hookline.ingest.addresses import networks
@@ -28,7 +28,7 @@ from hookline.providers import Keys
 from hookline.routing import NOT_LOADED, Router
 from hookline.runtime.counting import Counting
 from hookline.runtime.keyring import fetch_wanted
-from hookline.runtime.start import PUBLIC_FD, Life
+from hookline.runtime.start import PUBLIC_FD, Life, reread
 from hookline.runtime.start import run as run_loop
 from hookline.store import open_store
 from hookline.store.records import ReplayOptions, ReplayRow
@@ -77,7 +77,8 @@ async def _serve(
         limits=DoorLimits.of(config),
         trusted_proxies=networks(config.server.trusted_proxies, "server.trusted_proxies"),
     )
-    await door.start(listening, tls(config))
+    certificate = tls(config)
+    await door.start(listening, certificate)
     counting = Counting(store.path, "ingest")
     await counting.start()
     fetching = asyncio.create_task(fetch_wanted(keys, config.server.allow_private), name="keys")
@@ -89,6 +90,7 @@ async def _serve(
         if life.reloading.is_set():
             life.reloading.clear()
             config = reread(config, paths, flags)
+            renew_tls(certificate, config)
             handlers = None if app else ()
             rebuild_at = time.time()
         now_published = await published(store, app)
@@ -145,32 +147,17 @@ def router(config: Config, handlers: tuple[HandlerRoute, ...] | None) -> Router:
     return Router(config.routes, handlers, config.server.environment, wanted=wanted)
 
 
-def reread(config: Config, paths: Sequence[str], flags: Mapping[str, object]) -> Config:
-    """The configuration as the files say it now; the old one if they are faulty."""
-    fresh, problems = read(list(paths), flags=flags)
-    for problem in problems:
-        if problem.level != "warning":
-            log.error("configuration", problem=str(problem))
-    if fresh is None:
-        log.error("not reloaded", cure="`hookline check` lists what is wrong; the old configuration stays")
-        return config
-    log.info("reloaded")
-    return fresh
-
-
 def tls(config: Config) -> ssl.SSLContext | None:
-    """TLS 1.2 and up with the configured certificate, or None for plain HTTP. ConfigError names the file."""
-    certificate = config.server.certificate
-    if not certificate:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    try:
-        context.load_cert_chain(certificate, config.server.certificate_key or None)
-    except (OSError, ssl.SSLError) as problem:
-        raise ConfigError(
-            f"server.certificate: {certificate}: cannot be used ({problem}): it must hold the certificate chain "
-            "in PEM, and server.certificate_key its private key"
-        ) from problem
-    return context
+    """What the certificate of the configuration makes of the door, or None for plain HTTP. ConfigError names the
+    file."""
+    server = config.server
+    return context(server.certificate, server.certificate_key) if server.certificate else None
+
+
+def renew_tls(used: ssl.SSLContext | None, config: Config) -> None:
+    """Show a renewed certificate to the callers to come; a faulty one is refused and the old one stays."""
+    if used is not None and config.server.certificate:
+        try:
+            renew(used, config.server.certificate, config.server.certificate_key)
+        except ConfigError as problem:
+            log.error("certificate not renewed", problem=str(problem))

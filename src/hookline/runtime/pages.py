@@ -10,8 +10,7 @@ from hookline import sockets as sock
 from hookline.config import Config
 from hookline.runtime.chores import chores, every
 from hookline.runtime.counting import others
-from hookline.runtime.ingest import reread
-from hookline.runtime.start import ADMIN_FD, Life
+from hookline.runtime.start import ADMIN_FD, Life, reread
 from hookline.runtime.start import run as run_loop
 from hookline.store import open_store
 from hookline.supervisor import say_ready

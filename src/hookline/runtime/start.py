@@ -12,10 +12,14 @@ import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
+import structlog
+
 from hookline.config import CODE_ENV, Config
 from hookline.config import load as read
 from hookline.payload import visible
 from hookline.supervisor import follow_parent
+
+log = structlog.get_logger("hookline")
 
 PUBLIC_FD = "HOOKLINE_PUBLIC_FD"
 ADMIN_FD = "HOOKLINE_ADMIN_FD"
@@ -98,3 +102,16 @@ def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
     except ImportError:
         return asyncio.run(main())
     return uvloop.run(main())
+
+
+def reread(config: Config, paths: Sequence[str], flags: Mapping[str, object]) -> Config:
+    """The configuration as the files say it now; the old one if they are faulty."""
+    fresh, problems = read(list(paths), flags=flags)
+    for problem in problems:
+        if problem.level != "warning":
+            log.error("configuration", problem=str(problem))
+    if fresh is None:
+        log.error("not reloaded", cure="`hookline check` lists what is wrong; the old configuration stays")
+        return config
+    log.info("reloaded")
+    return fresh
