@@ -84,6 +84,21 @@ async def test_a_mounted_door_opens_at_its_first_request(app: Hookline) -> None:
     assert await stored(app) == [("d1", "push")]
 
 
+async def test_many_first_requests_open_one_door(app: Hookline, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+    make = mount.Open.make
+
+    async def counted(*given: Any, **named: Any) -> mount.Open:
+        opened.append(given)
+        return await make(*given, **named)
+
+    monkeypatch.setattr(mount.Open, "make", counted)
+    posts = (post(app.asgi, "/webhooks/github", f"d{number}") for number in range(5))
+    assert await asyncio.gather(*posts) == [200] * 5
+    await app.asgi.stop()
+    assert len(opened) == 1
+
+
 async def test_lifespans_compose_and_hand_the_hosts_state_through(app: Hookline) -> None:
     told = []
 

@@ -149,6 +149,22 @@ def test_the_environment_finds_names_whatever_their_case(tmp_path: Path) -> None
     assert [secret.ref for secret in config.sources["new"].secrets] == ["env:A", "env:B"]
 
 
+def test_what_is_text_in_a_file_stays_text(tmp_path: Path) -> None:
+    text = """\
+        [sources.a]
+        provider = "hmac"
+        secrets = "a secret, with a comma"
+        [destinations.chat]
+        type = "slack"
+        text = " [1, 2] "
+        title = "{{ event.type }}"
+    """
+    config = good(write(tmp_path, text), env={"HOOKLINE_DESTINATIONS__CHAT__LIST": '["a", "b"]'})
+    assert [secret.ref for secret in config.sources["a"].secrets] == ["a secret, with a comma"]
+    options = config.destinations["chat"].options
+    assert options == {"text": " [1, 2] ", "title": "{{ event.type }}", "list": ["a", "b"]}
+
+
 def test_any_text_may_be_a_reference(tmp_path: Path) -> None:
     (tmp_path / "url").write_text("https://hooks.example.com\n")
     file = write(tmp_path, '[server]\nstore = "env:DB"\npublic_url = "file:url"')

@@ -194,6 +194,8 @@ def _unrouted(config: Config, handlers: Sequence[Handler], app_is_here: bool) ->
     wanted = [(route.source, route.environment or here) for route in config.routes]
     wanted += [(handler.source, handler.environment or here) for handler in handlers]
     for source in config.sources.values():
+        if source.retired:
+            continue
         if not any(matches(name, source.name) and environment == source.environment for name, environment in wanted):
             what = "has no route and no handler"
             if any(matches(name, source.name) for name, _ in wanted):

@@ -51,7 +51,7 @@ class Asgi:
         self.face = Face()
         self._open: Open | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._opening = asyncio.Lock()
+        self._turn: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         self._refused_until = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,9 +65,9 @@ class Asgi:
     async def start(self, *, work: bool = False) -> None:
         """Open the door. :raises ConfigError: with every problem, where it cannot be."""
         loop = asyncio.get_running_loop()
-        if self._loop is not loop:
-            self._opening = asyncio.Lock()
-        async with self._opening:
+        if self._turn is None or self._turn[0] is not loop:
+            self._turn = (loop, asyncio.Lock())
+        async with self._turn[1]:
             if self._open is not None and self._loop is not loop:
                 await self._open.abandon()  # its loop is gone: a test client starts one for each request
             elif self._open is not None:

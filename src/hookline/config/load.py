@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
@@ -143,7 +143,7 @@ class _Reading:
                 self._unknown((*keys, key), known)
         return table(**self._values(table, data, keys))
 
-    def _named(self, section: str, read: Any) -> dict[str, Any]:
+    def _named(self, section: str, read: Callable[[str, Mapping[Any, Any]], T | None]) -> dict[str, T]:
         """``[sources.x]`` and ``[destinations.x]``: by name, those that can be read."""
         found = {}
         for name, data in self._table((section,)).items():
@@ -260,8 +260,8 @@ class _Reading:
     def _secrets(self, value: object, keys: Keys) -> tuple[SecretRef, ...]:
         if value is None:
             return ()
-        if isinstance(value, Mapping):
-            value = [value]
+        if isinstance(value, Mapping) or (isinstance(value, str) and not self._from_environment(keys)):
+            value = [value]  # a secret may have commas; only a variable has no other way to say several
         items = kinds.listed(value)
         if items is None:
             self._wrong(keys, 'is no list: write ["env:NAME"]')
@@ -300,8 +300,13 @@ class _Reading:
             if get_close_matches(str(key).lower(), known, n=1, cutoff=0.8):
                 self._unknown((*keys, key), known)
             else:
+                if isinstance(value, str) and self._from_environment((*keys, key)):
+                    value = kinds.from_text(value)
                 options[str(key)] = self._absolute_all(value)
         return options
+
+    def _from_environment(self, keys: Keys) -> bool:
+        return self.said.place(keys).startswith("environment ")
 
     def _resolved(self, value: Any) -> Any:
         return resolve(self._absolute(value), self.env) if isinstance(value, str) and is_reference(value) else value
@@ -314,8 +319,7 @@ class _Reading:
 
     def _absolute_all(self, value: Any, depth: int = 0) -> Any:
         if isinstance(value, str):
-            value = kinds.from_text(value) if depth == 0 else value
-            return self._absolute(value) if isinstance(value, str) else value
+            return self._absolute(value)
         if depth < layers.MAX_DEPTH:
             if isinstance(value, Mapping):
                 return {str(key): self._absolute_all(item, depth + 1) for key, item in value.items()}
@@ -340,10 +344,10 @@ class _Reading:
     def _paths(self, sources: Mapping[str, Source]) -> None:
         taken: dict[str, str] = {}
         for name, source in sources.items():
-            if other := taken.setdefault(source.path, name) if taken.get(source.path, name) != name else None:
+            other = taken.setdefault(source.path, name)
+            if other != name:
                 what = f"is the path of sources.{other} too"
                 self._problem(("sources", name, "path"), what, "give one of them another path")
-            taken.setdefault(source.path, name)
 
     # -- saying so ---------------------------------------------------------------------------------------------------
 

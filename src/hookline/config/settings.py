@@ -7,7 +7,7 @@ The file, the environment, the flags, ``hookline check`` and the reference page 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -42,15 +42,18 @@ def _shown(name: str, value: object) -> str:
     return repr(mask_password(value) if isinstance(value, str) else value)
 
 
-def settings_of(table: type[Table]) -> Iterator[tuple[str, str, Setting, Any]]:
+@cache
+def settings_of(table: type[Table]) -> tuple[tuple[str, str, Setting, Any], ...]:
     """The rows of one table: field, key in the file, setting, default (``msgspec.NODEFAULT`` for a required key)."""
+    rows = []
     defaults = {field.name: field for field in msgspec.structs.fields(table)}
     for name, hint in get_type_hints(table, include_extras=True).items():
         if get_origin(hint) is Annotated and isinstance(setting := get_args(hint)[1], Setting):
             field = defaults[name]
             factory = field.default_factory
             default = field.default if factory is msgspec.NODEFAULT else factory()
-            yield name, setting.key or name, setting, default
+            rows.append((name, setting.key or name, setting, default))
+    return tuple(rows)
 
 
 class SecretRef(msgspec.Struct, frozen=True, kw_only=True):
