@@ -260,6 +260,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """Unix seconds at which the delivery was first due: what retry schedules count from."""
     crashes: int = 0
     ordering_key: str | None = None
+    tries: int = 0
+    """Attempts so far, also those that were given back or never reported."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from hookline.store.records import ReplayOptions
 from hookline.store.sqlite.store import SqliteStore
 
 LEASE = 60.0
+MEMORY = Path("/dev/shm")  # a thousand commits that need not outlive the test
 PLACES = ("plain", "ordered")
 NAMES = st.sampled_from([f"{letter}{number}" for letter in "ab" for number in range(4)])
 
@@ -49,7 +51,7 @@ class Walk(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
+        self.folder = tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None)
         self.clock = FakeClock()
         self.loop = asyncio.new_event_loop()
         self.store: SqliteStore = self.do(

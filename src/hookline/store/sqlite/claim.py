@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 import msgspec
 
@@ -12,7 +12,7 @@ from hookline.ids import show
 from hookline.model import Claim, Event, Trigger
 from hookline.pacing import Limits, Pace
 from hookline.store.base import Want
-from hookline.store.compress import Codec
+from hookline.store.compress import PLAIN, Codec
 from hookline.store.sqlite.tx import Row, Tx
 
 LAPSED = "lease ran out"
@@ -22,10 +22,61 @@ _decode_pace = msgspec.json.Decoder(Pace).decode
 _encode_pace = msgspec.json.Encoder().encode
 
 
-def claim(tx: Tx, worker: str, wants: Mapping[str, Want], lease_seconds: float, codec: Codec) -> list[Row]:
-    """Reserve what each open destination has due, as far as its slots and limits go. Rows are for :func:`unpack`."""
-    rows: list[Row] = []
-    until = tx.now + lease_seconds
+class Leases:
+    """Gives each claim of a process a lease end of its own: by it, the claim finds its rows again."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def until(self, moment: float) -> float:
+        self._last = max(moment, math.nextafter(self._last, math.inf))
+        return self._last
+
+
+class Taken(msgspec.Struct, frozen=True, array_like=True):
+    """A claimed row, as the statement ``claimed`` lists it."""
+
+    delivery: int
+    lease: int
+    destination: str
+    route: str
+    attempts: int
+    tries: int
+    trigger: Trigger
+    first_due_at: float
+    crashes: int
+    ordering_key: str | None
+    superseded: int
+    replays: int
+    number: int
+    source: str
+    environment: str
+    type: str
+    provider_id: str | None
+    subject: str | None
+    occurred_at: float | None
+    received_at: float
+    origin: str
+    method: str | None
+    dictionary: int | None
+    target: int | None
+    """Bytes of it, as of the next two."""
+    content: int | None
+    item_dictionary: int | None
+    item: int | None
+
+
+Batch = tuple[list[Taken], bytes]
+_decode_taken = msgspec.json.Decoder(list[Taken]).decode
+
+
+def claim(
+    tx: Tx, worker: str, wants: Mapping[str, Want], lease_seconds: float, codec: Codec, leases: Leases
+) -> list[Batch]:
+    """Reserve what each open destination has due, as far as its slots and limits go. What is returned is for
+    :func:`unpack`."""
+    batches: list[Batch] = []
+    until = leases.until(tx.now + lease_seconds)
     for destination, want in wants.items():
         state, pace = load_pace(tx, destination)
         if state != "open":
@@ -35,18 +86,22 @@ def claim(tx: Tx, worker: str, wants: Mapping[str, Want], lease_seconds: float, 
         if places <= 0:
             continue
         _take_back(tx, destination, places)
-        taken = tx.run("claim", destination=destination, until=until, now=tx.now, worker=worker, limit=places)
-        if not taken:
+        tx.run("claim", destination=destination, until=until, now=tx.now, worker=worker, limit=places)
+        count = tx.changes()
+        if not count:
             continue
-        rows += tx.bulk("claimed", sorted(taken, key=lambda row: (row[1], row[0])))
-        after = pacing.take(pace, limits, len(taken), tx.now)
+        row = tx.one("claimed", destination=destination, until=until, now=tx.now, worker=worker)
+        assert row is not None
+        taken = _decode_taken(row[0])
+        assert len(taken) == count
+        for number in {number for one in taken for number in (one.dictionary, one.item_dictionary) if number}:
+            if not codec.knows(number):
+                learn_dictionary(tx, codec, number)
+        batches.append((taken, row[1]))
+        after = pacing.take(pace, limits, count, tx.now)
         if after is not pace:
             save_pace(tx, destination, after)
-    for row in rows:
-        for number in (row[20], row[24]):
-            if number is not None and not codec.knows(number):
-                learn_dictionary(tx, codec, number)
-    return rows
+    return batches
 
 
 def _places(tx: Tx, destination: str, slots: int, pace: Pace, limits: Limits) -> int:
@@ -137,50 +192,55 @@ def next_due(tx: Tx, destinations: Sequence[str]) -> float | None:
     return min(moments, default=None)
 
 
-def unpack(codec: Codec, rows: Sequence[Row]) -> list[Claim]:
-    """Claims from the rows of :func:`claim`: the slow part, done without the lock."""
-    return [_claim(codec, row) for row in rows]
+def unpack(codec: Codec, batches: Sequence[Batch]) -> list[Claim]:
+    """Claims from what :func:`claim` returned: the slow part, done without the lock."""
+    claims = []
+    for taken, data in batches:
+        at = 0
+        for one in taken:
+            parts = []
+            for size in (one.target, one.content, one.item):
+                parts.append(data[at : at + size] if size is not None else None)
+                at += size or 0
+            claims.append(_claim(codec, one, *parts))
+    return claims
 
 
-def _claim(codec: Codec, row: Sequence[Any]) -> Claim:
-    delivery, lease, destination, route, attempts, trigger, first_due_at, crashes, ordering_key, superseded, replays = (
-        row[:11]
-    )
-    number, source, environment, type_, provider_id, subject, occurred_at, received_at, origin = row[11:20]
-    dictionary, method, target, packed, item_dictionary, item = row[20:]
-    content = codec.content(dictionary, packed)
-    shown = show("evt", number)
+def _claim(codec: Codec, one: Taken, target: bytes | None, packed: bytes | None, item: bytes | None) -> Claim:
+    content = codec.content(one.dictionary or PLAIN, packed)
+    shown = show("evt", one.number)
     event = Event(
         id=shown,
-        source=source,
-        environment=environment,
-        type=type_,
-        provider_id=provider_id,
-        subject=subject,
-        occurred_at=occurred_at,
-        received_at=received_at,
+        source=one.source,
+        environment=one.environment,
+        type=one.type,
+        provider_id=one.provider_id,
+        subject=one.subject,
+        occurred_at=one.occurred_at,
+        received_at=one.received_at,
         raw=content.body,
-        item=codec.unpack(item_dictionary, item) if item is not None else content.body,
+        item=codec.unpack(one.item_dictionary or PLAIN, item) if item is not None else content.body,
         headers=content.headers,
-        method=method or "POST",
+        method=one.method or "POST",
         target=target or b"",
-        origin=origin,
-        attempt=attempts + 1,
-        idempotency_key=idempotency_key(shown, destination, replays),
-        superseded=bool(superseded),
+        origin=one.origin,
+        attempt=one.attempts + 1,
+        idempotency_key=idempotency_key(shown, one.destination, one.replays),
+        superseded=bool(one.superseded),
     )
     return Claim(
-        delivery=delivery,
-        lease=lease,
-        destination=destination,
-        route=route,
+        delivery=one.delivery,
+        lease=one.lease,
+        destination=one.destination,
+        route=one.route,
         event=event,
-        event_number=number,
-        attempt=attempts + 1,
-        trigger=Trigger(trigger),
-        first_due_at=first_due_at,
-        crashes=crashes,
-        ordering_key=ordering_key,
+        event_number=one.number,
+        attempt=one.attempts + 1,
+        trigger=one.trigger,
+        first_due_at=one.first_due_at,
+        crashes=one.crashes,
+        ordering_key=one.ordering_key,
+        tries=one.tries,
     )
 
 

@@ -15,7 +15,7 @@ import apsw
 
 from hookline.errors import ConfigError, Unavailable
 from hookline.ids import IdMaker
-from hookline.model import Arrival, Claim, HandlerRoute, Receipt, Settlement
+from hookline.model import Arrival, Claim, HandlerRoute, Outcome, Receipt, Settlement
 from hookline.store.base import PublishedApp, RequestNote, Want
 from hookline.store.clock import BootClock, Clock, boot_id, boot_seconds
 from hookline.store.compress import Codec
@@ -23,16 +23,17 @@ from hookline.store.sqlite import apps, shared, workers
 from hookline.store.sqlite.accept import Packed, Plan, accept, learn_dictionaries, pack, plan
 from hookline.store.sqlite.backoffice import BackOffice
 from hookline.store.sqlite.checkpoint import Checkpointer
-from hookline.store.sqlite.claim import bury, claim, next_due, renew, unpack
+from hookline.store.sqlite.claim import Leases, bury, claim, next_due, renew, unpack
 from hookline.store.sqlite.connect import connect, connect_reader, explain
 from hookline.store.sqlite.keys import KeyBook
 from hookline.store.sqlite.migrate import migrate
 from hookline.store.sqlite.notes import NoteLimits, note
 from hookline.store.sqlite.renewer import Renewer
-from hookline.store.sqlite.settle import settle
+from hookline.store.sqlite.settle import plan_settle, settle
 from hookline.store.sqlite.turnstile import Turnstile
 from hookline.store.sqlite.tx import Tx
 from hookline.store.sqlite.upkeep import Upkeep
+from hookline.store.sqlite.within import Act, Undo, settle_with
 from hookline.store.sqlite.writer import Writer
 from hookline.store.wake import Wake
 
@@ -71,6 +72,7 @@ class SqliteStore(BackOffice, Upkeep):
         self._dictionaries_at = 0.0
         self._training: asyncio.Task[None] | None = None
         self._note_limits = NoteLimits()
+        self._leases = Leases()
         self._renewer: Renewer | None = None
         self._checkpointer = Checkpointer(path) if role != "cli" else None
         self._closed = False
@@ -245,14 +247,23 @@ class SqliteStore(BackOffice, Upkeep):
     async def claim(self, worker: str, wants: Mapping[str, Want], lease_seconds: float) -> list[Claim]:
         """See :meth:`hookline.store.base.Store.claim`."""
         claims: list[Claim] = await self._writer.run(
-            lambda tx: claim(tx, worker, wants, lease_seconds, self._codec),
+            lambda tx: claim(tx, worker, wants, lease_seconds, self._codec, self._leases),
             after=partial(unpack, self._codec),
         )
         return claims
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
         """See :meth:`hookline.store.base.Store.settle`."""
-        return await self.write(settle, settlements)
+        planned = plan_settle(settlements, self.clock.now(), self.number)
+        return await self.write(settle, settlements, planned)
+
+    async def settle_with(self, settlement: Settlement, act: Act) -> Outcome | None:
+        """End a delivery as ``settlement`` says and let ``act`` write in the same transaction: both or neither. Its
+        outcome; any but success takes everything back. None where the lease was lost: ``act`` was not called."""
+        try:
+            return await self.write(settle_with, settlement, act)
+        except Undo as undone:
+            return undone.outcome
 
     async def renew(self, claims: Sequence[tuple[int, int]], lease_seconds: float) -> list[bool]:
         """See :meth:`hookline.store.base.Store.renew`."""

@@ -12,7 +12,6 @@ update deliveries set
 from done
 where deliveries.id = done.id and deliveries.lease = done.lease
   and deliveries.state = 'pending' and deliveries.lease_until is not null
-returning id, lease, tries
 
 -- name: settle_events
 with sums (id, pending, succeeded, failed, ignored, needs_review, cancelled) as (
