@@ -9,9 +9,8 @@ from __future__ import annotations
 import time
 from functools import cache
 from importlib import metadata, resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jinja2
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -25,6 +24,9 @@ from hookline.admin.operations import OPERATIONS
 from hookline.admin.operations.base import Desk, Trouble, perform
 from hookline.config import Config
 from hookline.payload import visible
+
+if TYPE_CHECKING:
+    import jinja2
 
 ASK = {"www-authenticate": 'Basic realm="Hookline: any name, a token as password", charset="UTF-8"'}
 LOG_IN = """\
@@ -40,6 +42,8 @@ def version() -> str:
 
 @cache
 def _templates() -> jinja2.Environment:
+    import jinja2  # where nobody looks at pages it takes no memory
+
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("hookline.admin", "templates"),
         autoescape=True,
