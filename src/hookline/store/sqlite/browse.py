@@ -10,10 +10,11 @@ import msgspec
 from hookline import ids, search
 from hookline.model import Headers
 from hookline.store.compress import Codec
+from hookline.store.judge import Payload
 from hookline.store.records import Cursor, DeliveryRow, EventRow, Found, RequestRow
 from hookline.store.sqlite import find
 from hookline.store.sqlite.claim import learn_dictionary
-from hookline.store.sqlite.find import Payload, Plan, Target
+from hookline.store.sqlite.find import Plan, Target
 from hookline.store.sqlite.queries import queries
 from hookline.store.sqlite.tx import Tx
 
