@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
@@ -9,7 +10,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from provider_cases import NAMES, NOW, practised, signed
@@ -17,7 +24,7 @@ from provider_vectors import DATA, MICROSOFT_KEYS, VECTORS
 
 from hookline import providers, samples
 from hookline.config import Source
-from hookline.errors import Rejected, Unavailable
+from hookline.errors import ConfigError, Rejected, Unavailable
 from hookline.model import Request, Verified
 from hookline.providers.rows.jira import query_hash
 from hookline.providers.rows.twilio import urls
@@ -295,3 +302,141 @@ def test_gitlabs_signing_token_is_never_accepted_in_the_clear():
     assert result.secret == 1
     assert verifier.sends_secret
     assert not providers.bind(source, [practice.secrets[0]]).sends_secret
+
+
+PRIVATE = {
+    "RS256": RSA,
+    "ES256": providers.practice("sendgrid").secrets[0],
+    "EdDSA": providers.practice("discord").secrets[0],
+    "HS256": "a-shared-secret",
+}
+
+
+def public_pem(private: str) -> str:
+    key: Any = load_pem_private_key(private.encode(), None)
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def jwt_source(algorithm: str, **options: Any) -> Source:
+    said = {"token": {"algorithm": algorithm}, "issuer": "them", "audience": "us", "body_hash": "sha256"} | options
+    return Source(name="j", provider="jwt", environment="", path="/", url="https://h/", options=said)
+
+
+@pytest.mark.parametrize("algorithm", sorted(PRIVATE))
+def test_a_token_of_the_senders_key_and_no_other(algorithm: str):
+    private = PRIVATE[algorithm]
+    request = providers.bind(jwt_source(algorithm), [private]).sign(b"{}", now=NOW).request(NOW)
+    known = private if algorithm == "HS256" else public_pem(private)
+    verifier = providers.bind(jwt_source(algorithm), [known])
+    assert isinstance(verifier.check(request, NOW), Verified)
+    refused = {
+        "stale timestamp": (verifier, request, NOW + 300),
+        "timestamp in the future": (verifier, request, NOW - 61),
+        "bad signature": (verifier, msgspec.structs.replace(request, body=b"[]"), NOW),
+        "wrong issuer": (providers.bind(jwt_source(algorithm, issuer="others"), [known]), request, NOW),
+        "wrong audience": (providers.bind(jwt_source(algorithm, audience="others"), [known]), request, NOW),
+    }
+    for reason, (judge, said, now) in refused.items():
+        with pytest.raises(Rejected) as no:
+            judge.check(said, now)
+        assert no.value.reason == reason
+    for other in sorted(set(PRIVATE) - {algorithm}):
+        key = PRIVATE[other] if other == "HS256" else public_pem(PRIVATE[other])
+        with pytest.raises(Rejected, match="wrong algorithm"):
+            providers.bind(jwt_source(other), [key]).check(request, NOW)
+
+
+def test_a_public_key_is_never_a_shared_secret():
+    """The classic confusion: a token signed by HMAC with the text of the public key."""
+    public = public_pem(RSA)
+    forged = providers.bind(jwt_source("HS256"), [public]).sign(b"{}", now=NOW).request(NOW)
+    with pytest.raises(Rejected, match="wrong algorithm"):
+        providers.bind(jwt_source("RS256"), [public]).check(forged, NOW)
+    with pytest.raises(ConfigError, match="private key"):
+        providers.bind(jwt_source("RS256"), [public]).sign(b"{}", now=NOW)
+
+
+@pytest.mark.parametrize("form", ["hex", "base64", "pem", "der"])
+def test_an_ed25519_key_may_be_written_in_any_usual_form(form: str):
+    private = PRIVATE["EdDSA"]
+    key: Any = load_pem_private_key(private.encode(), None)
+    raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    der = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    written = {
+        "hex": raw.hex(),
+        "base64": base64.b64encode(raw).decode(),
+        "pem": public_pem(private),
+        "der": base64.b64encode(der).decode(),
+    }
+    practice = providers.practice("ed25519")
+    source = Source(name="e", provider="ed25519", environment="", path="/", url="https://h/", options=practice.options)
+    request = providers.bind(source, [private]).sign(b"{}", now=NOW).request(NOW)
+    verifier = providers.bind(source, [written[form]])
+    assert isinstance(verifier.check(request, NOW), Verified)
+    with pytest.raises(ConfigError, match="private key"):
+        verifier.sign(b"{}", now=NOW)
+
+
+def test_standard_webhooks_sign_with_the_private_half_and_check_with_the_public():
+    key: Any = load_pem_private_key(PRIVATE["EdDSA"].encode(), None)
+    seed = key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+    raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    source = Source(name="s", provider="standard-webhooks", environment="", path="/", url="https://h/")
+    for secret in (seed, seed + raw):
+        signer = providers.bind(source, ["whsk_" + base64.b64encode(secret).decode()])
+        request = signer.sign(b"{}", now=NOW, id="m1").request(NOW)
+        verifier = providers.bind(source, ["whpk_" + base64.b64encode(raw).decode()])
+        assert isinstance(verifier.check(request, NOW), Verified)
+        with pytest.raises(ConfigError, match="private key"):
+            verifier.sign(b"{}", now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("signature", "timestamp"),
+    [
+        ({"header": "X-Sig"}, None),
+        ({"header": "X-Sig", "algorithm": "sha512", "encoding": "base64", "prefix": "v1:"}, None),
+        ({"header": "X-Sig", "encoding": "hex-upper", "signs": "{method}\n{url}\n{body}"}, None),
+        ({"header": "X-Sig", "key": "hex"}, {"header": "X-Time", "unit": "ms"}),
+        (
+            {"header": "X-Sig", "key": "base64", "signs": "{header.X-Id}|{timestamp}|{body}"},
+            {"header": "X-T", "unit": "iso"},
+        ),
+        ({"header": "X-Sig", "separator": ";", "label": "h1", "time": "ts"}, None),
+        ({"header": "X-Sig", "separator": " ", "assign": ",", "label": "v1"}, None),
+        ({"header": "X-Sig", "repeats": True, "prefix": "sha256="}, None),
+    ],
+)
+def test_an_in_house_scheme_needs_no_code(signature: dict[str, Any], timestamp: dict[str, Any] | None):
+    options: dict[str, Any] = {"signature": signature, "id": "header.X-Id", "type": "body.event"}
+    options |= {"timestamp": timestamp} if timestamp else {}
+    source = Source(name="b", provider="hmac", environment="", path="/", url="https://h/b", options=options)
+    verifier = providers.bind(source, ["c0ffee00c0ffee00"])
+    request = verifier.sign(b'{"event":"x.y"}', now=NOW, id="7").request(NOW)
+    result = verifier.check(request, NOW)
+    assert isinstance(result, Verified)
+    assert [(event.id, event.type) for event in result.events] == [("7", "x.y")]
+    signs = verifier.provider
+    assert signs.signs_time == (timestamp is not None or "time" in signature)
+    assert signs.signs_id == ("X-Id" in signature.get("signs", ""))
+    for name, value in request.headers:
+        if name in (b"X-Sig", b"X-Time", b"X-T"):
+            spoiled = [(key, said[:-1] + b"7" if key == name else said) for key, said in request.headers]
+            if value.endswith(b"7"):
+                spoiled = [(key, said[:-1] + b"8" if key == name else said) for key, said in request.headers]
+            with pytest.raises(Rejected):
+                verifier.check(msgspec.structs.replace(request, headers=spoiled), NOW)
+
+
+def test_signatures_of_a_rotation_may_come_in_headers_of_their_own():
+    """Mollie repeats the header while two secrets are valid; up to eight are looked at."""
+    verifier = practised("mollie")
+    request = signed("mollie", verifier)
+    fake = (b"X-Mollie-Signature", b"sha256=" + b"0" * 64)
+    for before, accepted in ((1, True), (7, True), (8, False)):
+        many = msgspec.structs.replace(request, headers=[fake] * before + list(request.headers))
+        if accepted:
+            assert isinstance(verifier.check(many, NOW), Verified)
+        else:
+            with pytest.raises(Rejected):
+                verifier.check(many, NOW)
