@@ -69,6 +69,12 @@ def test_plain_and_async_functions_are_told_apart() -> None:
     assert [handler.is_async for handler in hooks.handlers.values()] == [False, True, True, True]
 
 
+def test_a_handler_may_write_within_the_store() -> None:
+    hooks = Hookline()
+    hooks.on("github", name="two", transaction="store")(two)
+    assert hooks.handlers["two"].transaction == "store"
+
+
 def test_two_handlers_of_one_name_are_both_named() -> None:
     hooks = Hookline()
     hooks.on("a")(sent)
@@ -79,6 +85,9 @@ def test_two_handlers_of_one_name_are_both_named() -> None:
 
 
 def two(event: Event, tx: object) -> None: ...
+
+
+async def two_async(event: Event, tx: object) -> None: ...
 
 
 def none() -> None: ...
@@ -101,7 +110,9 @@ def yields(event: Event) -> Any:
         (sent, {"concurrency": 0}, "concurrency= is 0"),
         (sent, {"ordering_key": "data.customer"}, "leads nowhere"),
         (sent, {"when": {"body.a": {"$bigger": 1}}}, "bigger"),
-        (sent, {"transaction": "store"}, "not available yet"),
+        (two_async, {"transaction": "store"}, "for plain functions"),
+        (sent, {"transaction": "store"}, "two arguments"),
+        (two, {"transaction": object()}, "transaction=: object is not known"),
         (two, {}, "one argument"),
         (none, {}, "one argument"),
         (yields, {}, "yields"),

@@ -109,4 +109,4 @@ def test_whatever_an_import_does_is_told(folder: Path, text: str, word: str) -> 
 
 def test_a_handler_that_could_not_work_is_told_with_its_place(folder: Path) -> None:
     write(folder, APP.replace("(event)", "()"))
-    assert "shop.py:6: a handler is called with one argument" in str(trouble("shop:hooks"))
+    assert "shop.py:6: this handler is called with one argument" in str(trouble("shop:hooks"))

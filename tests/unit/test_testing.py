@@ -12,6 +12,7 @@ import pytest
 
 from hookline import ConfigError, Event, Hookline, Ignore, NeedsReview, Rejected, Retry, samples, verify
 from hookline.providers import PROVIDERS, practice
+from hookline.store.sqlite.within import StoreTransaction
 from hookline.testing import Webhooks, signed
 
 CONFIG = {
@@ -172,3 +173,22 @@ def test_the_plugin_costs_next_to_nothing_where_it_is_not_used() -> None:
     )
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "['hookline.testing', 'hookline.testing.plugin']"
+
+
+def test_what_a_handler_writes_in_the_store_is_undone_with_it(tmp_path: Path) -> None:
+    hooks = Hookline(CONFIG)
+    seen: list[list[tuple[object, ...]]] = []
+
+    @hooks.on("github", "push", name="counted", transaction="store", retry="5s 5m")
+    def counted(event: Event, tx: StoreTransaction) -> Retry | None:
+        tx.execute("create table if not exists pushes (ref text)")
+        tx.execute("insert into pushes values (?)", (event.body["ref"],))
+        seen.append(tx.execute("select ref from pushes"))
+        return Retry("once more") if event.attempt == 1 else None
+
+    with Webhooks(hooks, tmp_path) as webhooks:
+        sent = webhooks.send("github", "push", set={"ref": "main"})
+        assert sent.state("counted") == "pending"
+        webhooks.advance("5s")
+        assert sent.state("counted") == "succeeded"
+    assert seen == [[("main",)], [("main",)]]

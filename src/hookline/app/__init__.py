@@ -73,7 +73,10 @@ class Hookline:
         :param concurrency: how many may run at once, in all workers together.
         :param when: a JSON match over the event: ``{"body.amount": {"$gte": 1000}}``.
         :param environment: whose events it gets; ``server.environment`` otherwise.
-        :param transaction: not available yet.
+        :param transaction: what the handler's writes commit with; the transaction is then its second argument. A
+            SQLAlchemy engine, a psycopg or asyncpg pool, ``"django:default"``, or ``"store"`` for tables in the store
+            itself. What is written through it happens once for each event, whatever crashes; any outcome but success
+            rolls back.
         :raises ConfigError: for anything that could not work, with the place and the cure.
         """
 
@@ -207,10 +210,6 @@ def _checked(
         raise ConfigError(
             f'types are texts, one after the other: "push", "issues"; one here is {kinds.described(bad[0])}'
         )
-    if transaction is not None:
-        raise ConfigError(
-            "transaction= is not available yet — leave it out, and write idempotently by event.idempotency_key"
-        )
     name = name or _name(function)
     if not _NAME.fullmatch(name):
         raise ConfigError(f"{kinds.quoted(name)} cannot be a handler's name: use letters, digits, '_', '-' and '.'")
@@ -218,7 +217,8 @@ def _checked(
         raise ConfigError(f"ordering_key={ordering_key!r} leads nowhere — begin it with body., header., or subject")
     if when is not None:
         filters.compile(when)
-    _check_signature(function)
+    _check_signature(function, arguments=1 if transaction is None else 2)
+    _check_transaction(function, transaction)
     if isinstance(retry, Mapping):
         if retry.keys() != {"schedule"}:
             raise ConfigError('retry= takes "5s 5m 30m" or {"schedule": "5s 5m 30m"}')
@@ -235,6 +235,7 @@ def _checked(
         concurrency=_read("concurrency", kinds.whole(1, 100_000), concurrency),
         when=dict(when) if when is not None else None,
         environment=environment,
+        transaction=transaction,
         place=place,
     )
 
@@ -246,13 +247,23 @@ def _read(name: str, kind: kinds.Kind, value: object) -> Any:
         raise ConfigError(f"{name}= {trouble}") from None
 
 
-def _check_signature(function: Callable[..., Any]) -> None:
+def _check_transaction(function: Callable[..., Any], transaction: Any) -> None:
+    if transaction == "store" and _is_async(function):
+        raise ConfigError('transaction="store" is for plain functions, it holds a lock that the door needs — use def')
+    if transaction not in (None, "store"):
+        from hookline.destinations.transaction import begin
+
+        begin(transaction, is_async=_is_async(function))
+
+
+def _check_signature(function: Callable[..., Any], arguments: int) -> None:
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise ConfigError("a handler that yields is never run to its end — return instead")
     try:
-        inspect.signature(function).bind(object())
+        inspect.signature(function).bind(*[object()] * arguments)
     except TypeError:
-        raise ConfigError("a handler is called with one argument: def handler(event): …") from None
+        called = "one argument: def handler(event)" if arguments == 1 else "two arguments: def handler(event, tx)"
+        raise ConfigError(f"this handler is called with {called}") from None
     except ValueError:
         pass  # a builtin that does not tell
 
