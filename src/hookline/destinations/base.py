@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
 
-from hookline.model import Claim, Outcome
+from hookline.model import Claim, Event, Outcome
 from hookline.pacing import Limits
 from hookline.retry import Policy
 
@@ -27,6 +27,14 @@ class Destination(Protocol):
     async def send(self, claim: Claim) -> Outcome: ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class StoreDestination(Destination, Protocol):
+    """A plain function whose writes go into the store's own transaction, beside its delivery's end."""
+
+    act: Callable[[Event, Any], Outcome] | None
+    """One attempt with that transaction; None where this one wants none."""
 
 
 @runtime_checkable

@@ -14,16 +14,16 @@ import asyncio
 import random
 import time
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 import structlog
 
 from hookline import telemetry
-from hookline.destinations.base import Destination, DigestDestination
+from hookline.destinations.base import Destination, DigestDestination, StoreDestination
 from hookline.errors import Unavailable
 from hookline.filters import Filter
-from hookline.model import Claim, Outcome, Settlement, State
+from hookline.model import Claim, Event, Outcome, Settlement, State
 from hookline.retry import Decision, Jitter, decide
 from hookline.store.base import Want
 from hookline.worker.alone import Alone, Crash
@@ -49,6 +49,7 @@ class WorkStore(Protocol):
 
     async def claim(self, worker: str, wants: Mapping[str, Want], lease_seconds: float) -> list[Claim]: ...
     async def settle(self, settlements: Sequence[Settlement]) -> list[bool]: ...
+    async def settle_with(self, settlement: Settlement, act: Callable[[Any], Outcome]) -> Outcome | None: ...
     async def wait_for_work(self, seconds: float) -> bool: ...
     def now(self) -> float: ...
 
@@ -81,6 +82,11 @@ class Worker:
             name: destination
             for name, destination in self._destinations.items()
             if isinstance(destination, DigestDestination) and destination.digest
+        }
+        self._in_store = {
+            name: destination.act
+            for name, destination in self._destinations.items()
+            if isinstance(destination, StoreDestination) and destination.act is not None
         }
         self._filters = dict(filters or {})
         self._board = board
@@ -209,10 +215,38 @@ class Worker:
         held.task = asyncio.create_task(self._attempt(held))
 
     async def _attempt(self, held: Held) -> None:
-        if held.claim.crashes and self._alone is not None:
+        if held.claim.destination in self._in_store:
+            await self._attempt_in_store(held, self._in_store[held.claim.destination])
+        elif held.claim.crashes and self._alone is not None:
             await self._attempt_alone(held, self._alone)
         else:
             self.end(held, await self._try(held.claim, held.destination))
+
+    async def _attempt_in_store(self, held: Held, act: Callable[[Event, Any], Outcome]) -> None:
+        """What the handler writes commits together with the end of its delivery."""
+        claim, now = held.claim, self._store.now()
+        wanted = self._filters.get(claim.route)
+        if wanted is not None and (clause := wanted.judge(claim.event)) is not None:
+            self.end(held, Outcome(state=State.IGNORED, reason=f"when: {clause}"))
+            return
+        done = Outcome(state=State.SUCCEEDED)
+        decision = Decision(State.SUCCEEDED, "")
+        try:
+            outcome = await self._store.settle_with(
+                self._settlement(held, done, decision, now, counted=True), lambda tx: act(claim.event, tx)
+            )
+        except Exception as problem:  # the store's: nothing was written
+            outcome = Outcome(reason=f"not written: {problem}", error=traceback.format_exc(limit=-20))
+        if outcome is None:
+            self.interrupt_lost(held)
+        elif outcome.ok:
+            telemetry.attempted(claim, outcome, decision, time.monotonic() - held.since)
+            self._release(held)
+            self._leased[claim.destination] -= 1
+            self.held.pop(claim.delivery, None)
+            self._done.set()
+        else:
+            self.end(held, outcome)
 
     async def _attempt_alone(self, held: Held, alone: Alone) -> None:
         """It was running when a process crashed: try it where it can hurt nobody else."""
@@ -305,6 +339,12 @@ class Worker:
     def _queue(
         self, held: Held, outcome: Outcome, decision: Decision, now: float, *, counted: bool, crashed: bool = False
     ) -> None:
+        self._release(held)
+        self.finished.append(self._settlement(held, outcome, decision, now, counted=counted, crashed=crashed))
+        self._done.set()
+
+    def _release(self, held: Held) -> None:
+        """Its place is free."""
         claim = held.claim
         held.ended = True
         self._running[claim.destination] -= 1
@@ -312,22 +352,24 @@ class Worker:
             self._plain[claim.destination].pop(claim.delivery, None)
         if self._board is not None:
             self._board.clear(claim.delivery)
-        self.finished.append(
-            Settlement(
-                claim=claim,
-                outcome=outcome,
-                state=decision.state,
-                reason=decision.reason,
-                started_at=held.started_at,
-                finished_at=now,
-                due_at=decision.due_at,
-                counted=counted,
-                crashed=crashed,
-            )
-        )
-        self._done.set()
         if claim.destination in self._full:
             self._look.set()
+
+    @staticmethod
+    def _settlement(
+        held: Held, outcome: Outcome, decision: Decision, now: float, *, counted: bool, crashed: bool = False
+    ) -> Settlement:
+        return Settlement(
+            claim=held.claim,
+            outcome=outcome,
+            state=decision.state,
+            reason=decision.reason,
+            started_at=held.started_at,
+            finished_at=now,
+            due_at=decision.due_at,
+            counted=counted,
+            crashed=crashed,
+        )
 
     # -- settling ----------------------------------------------------------------------------------------------------
 
