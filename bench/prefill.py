@@ -9,6 +9,7 @@ from pathlib import Path
 import apsw
 
 from hookline import ids
+from hookline.store.sqlite import keyruns, keys
 
 _DAYS = 20
 """The past that is filled: well within what retention keeps."""
@@ -112,16 +113,28 @@ class _Filler:
         )
 
     def _keys(self) -> None:
-        """The dedupe keys as the background job leaves them: one sorted run."""
+        """The dedupe keys as the background job leaves them: two of an event, in sorted runs of growing size."""
         chance = random.Random(5)
-        hashes = sorted({chance.getrandbits(64) - (1 << 63) for _ in range(self.count)})
-        run = self.connection.execute("select coalesce(max(run), 0) + 1 from key_runs").get
         expires = self.now + 30 * 86_400
-        self.connection.executemany(
-            "insert into keys (run, hash, event, digest, expires_at) values (?, ?, ?, ?, ?)",
-            ((run, each, self.base + place * self.step, b"\0" * 16, expires) for place, each in enumerate(hashes)),
-        )
-        self.connection.execute(
-            "insert into key_runs (run, level, count, state, expires_at) values (?, 9, ?, 'live', ?)",
-            (run, len(hashes), expires),
-        )
+        left = 2 * self.count
+        while left:
+            level = max((level for level in range(9) if keyruns.RUN * keyruns.FAN**level <= left), default=0)
+            size = min(left, keyruns.RUN * keyruns.FAN**level)
+            left -= size
+            hashes = sorted(chance.randbytes(8) for _ in range(size))
+            held = keys.Filter.of(size)
+            held.add(hashes)
+            run = self.connection.execute(
+                "insert into key_runs (level, state, count, expires_at, filter) values (?, 'live', ?, ?, ?)"
+                " returning run",
+                (level, size, expires, held.dump()),
+            ).get
+            records = [
+                keys.record(each, self.base + place * self.step, bytes(16), expires)
+                for place, each in enumerate(hashes)
+            ]
+            pages = (records[at : at + keyruns.PAGE] for at in range(0, size, keyruns.PAGE))
+            self.connection.executemany(
+                "insert into key_pages (run, first, records) values (?, ?, ?)",
+                ((run, page[0][:8], b"".join(page)) for page in pages),
+            )
