@@ -19,7 +19,7 @@ from hookline.ingest.committer import Acceptor, Committer
 from hookline.ingest.entries import Entry, Refusal, nearest
 from hookline.ingest.health import Clock, Disk
 from hookline.ingest.leaks import Needles
-from hookline.ingest.pace import Strangers
+from hookline.ingest.pace import Seldom, Strangers
 from hookline.ingest.replies import FORBIDDEN, NOT_FOUND, OK, UNAVAILABLE, busy, plain
 from hookline.ingest.requestlog import Notebook, RequestLog
 from hookline.ingest.triggers import Triggers
@@ -36,7 +36,6 @@ RETRY_AFTER = 5
 _LOOK = 5.0
 """Seconds between two looks at the disk, and after a failed commit until events may try again."""
 _RESERVED = b"/i/"
-_BUG_TOLD_EVERY = 60.0
 
 
 class IngestStore(Acceptor, Notebook, Protocol):
@@ -77,7 +76,7 @@ class Ingest:
         self.strangers = Strangers(limits.unverified_rate)
         self.triggers: Triggers | None = None
         """Knows samples of our own by their mark; None takes all for the provider's."""
-        self._bug_told_at = -_BUG_TOLD_EVERY
+        self._seldom = Seldom()
         self._watcher: asyncio.Task[None] | None = None
         self._learning: set[asyncio.Task[None]] = set()
 
@@ -163,18 +162,20 @@ class Ingest:
     def note(self, entry: Entry | None, request: Request, reason: str, status: int) -> None:
         """Keep a turned-away request for people to look at."""
         self._told(entry, request, RequestOutcome.REJECTED, reason, status)
+        source = None if entry is None else entry.name
+        if not self.request_log.room(source, reason, neighbourhood(request.peer), request.received_at):
+            return  # before we take trouble over it: this may be one of a flood
         if entry is not None and entry.needles.within(request):
             request = entry.needles.redact(request)
         self.request_log.put(
             RequestNote(
-                source=None if entry is None else entry.name,
+                source=source,
                 outcome=RequestOutcome.REJECTED,
                 reason=reason,
                 status=status,
                 request=request,
                 hint=self._hint(request) if entry is None else "",
-            ),
-            request.received_at,
+            )
         )
 
     # -- inside --------------------------------------------------------------------------------------------------
@@ -201,10 +202,8 @@ class Ingest:
         self.committer.put(arrived, len(request.body) + 1_000, finish)
 
     def _bug(self, entry: Entry, cause: BaseException) -> None:
-        """A check that broke is ours to mend; its traceback once a minute is enough, for strangers may cause it."""
-        now = time.monotonic()
-        if now - self._bug_told_at > _BUG_TOLD_EVERY:
-            self._bug_told_at = now
+        """A check that broke is ours to mend; strangers may cause it, so that one traceback a minute is enough."""
+        if self._seldom("bug", entry.name, time.monotonic()):
             log.error("bug in a check", source=entry.name, provider=entry.source.provider, exc_info=cause, answer=503)
 
     def _rejected(self, entry: Entry, request: Request, no: Rejected) -> Reply:
@@ -245,16 +244,19 @@ class Ingest:
 
     def _challenge(self, entry: Entry, request: Request, reply: Reply, reason: str = "") -> Reply:
         self._told(entry, request, RequestOutcome.CHALLENGE, reason, reply.status)
+        if not self.request_log.room(entry.name, "challenge", neighbourhood(request.peer), request.received_at):
+            return reply
         if entry.needles.within(request):
             request = entry.needles.redact(request)
-        note = RequestNote(
-            source=entry.name,
-            outcome=RequestOutcome.CHALLENGE,
-            reason=reason,
-            status=reply.status,
-            request=request,
+        self.request_log.put(
+            RequestNote(
+                source=entry.name,
+                outcome=RequestOutcome.CHALLENGE,
+                reason=reason,
+                status=reply.status,
+                request=request,
+            )
         )
-        self.request_log.put(note, request.received_at)
         return reply
 
     def _without_secret(self, entry: Entry, request: Request, verified: Verified) -> tuple[Request, Verified]:
@@ -262,12 +264,13 @@ class Ingest:
         clean = entry.needles.redact(request)
         if not entry.sends_secret:
             self.leaked += 1
-            log.error(
-                "secret in a request",
-                source=entry.name,
-                problem="the sender put this source's own secret into a request: masked before it was stored",
-                cure=f"change the secret of {entry.name}",
-            )
+            if self._seldom("leak", entry.name, time.monotonic()):
+                log.error(
+                    "secret in a request",
+                    source=entry.name,
+                    problem="the sender put this source's own secret into a request: masked before it was stored",
+                    cure=f"change the secret of {entry.name}",
+                )
 
         def masked(event: VerifiedEvent) -> VerifiedEvent:
             body = clean.body if event.body is request.body else entry.needles.mask(event.body)

@@ -15,6 +15,7 @@ from typing import Protocol
 import structlog
 
 from hookline.errors import Unavailable
+from hookline.ingest.pace import Seldom
 from hookline.model import Arrival, Receipt
 
 log = structlog.get_logger("hookline.ingest")
@@ -47,6 +48,7 @@ class Committer:
         self._idle: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._empty = asyncio.Event()
+        self._seldom = Seldom()
         self._commit_seconds = 0.001
         self._began: float | None = None
         self.failed_at: float | None = None
@@ -127,11 +129,13 @@ class Committer:
                 raise RuntimeError(f"{len(results)} receipts for {len(arrivals)} arrivals")
         except Unavailable as trouble:
             self.failed_at = time.monotonic()
-            log.warning("not stored", reason=trouble.reason, requests=len(arrivals), answer=503)
+            if self._seldom("not stored", trouble.reason, self.failed_at):
+                log.warning("not stored", reason=trouble.reason, requests=len(arrivals), answer=503)
             return [trouble] * len(arrivals)
         except Exception as bug:
             self.failed_at = time.monotonic()
-            log.exception("not stored: bug in the store", requests=len(arrivals), answer=503)
+            if self._seldom("bug", type(bug).__name__, self.failed_at):
+                log.exception("not stored: bug in the store", requests=len(arrivals), answer=503)
             return [bug] * len(arrivals)
         self.failed_at = None
         return results

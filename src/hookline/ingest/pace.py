@@ -53,3 +53,18 @@ class Strangers:
         self._buckets = {name: kept for name, kept in self._buckets.items() if now - kept.filled_at < full}
         if len(self._buckets) >= _MOST_STRANGERS:
             self._buckets.clear()
+
+
+class Seldom:
+    """Says whether something may be said again: once a minute for each, since strangers may cause what is logged."""
+
+    def __init__(self, seconds: float = 60.0) -> None:
+        self._seconds = seconds
+        self._said: dict[tuple[str, str], float] = {}
+
+    def __call__(self, what: str, whom: str, now: float) -> bool:
+        """``now`` in seconds of any clock, always the same."""
+        if now - self._said.get((what, whom), -self._seconds) < self._seconds:
+            return False
+        self._said[what, whom] = now
+        return True

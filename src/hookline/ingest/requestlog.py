@@ -11,7 +11,6 @@ import msgspec
 import structlog
 
 from hookline.errors import Unavailable
-from hookline.model import RequestOutcome
 from hookline.store.base import RequestNote
 
 log = structlog.get_logger("hookline.ingest")
@@ -57,26 +56,26 @@ class RequestLog:
         while await self.write():
             pass
 
-    def put(self, note: RequestNote, now: float) -> bool:
-        """Take a note, unless its address has had its share of this reason this hour. ``now`` in unix seconds."""
+    def room(self, source: str | None, reason: str, neighbourhood: str, now: float) -> bool:
+        """Whether one more of these is wanted: so many an hour of one address and reason. ``now`` in unix seconds."""
         if int(now // _HOUR) != self._hour or len(self._seen) > _MOST_COUNTED:
             self._hour = int(now // _HOUR)
             self._seen.clear()
-        key = (note.request.peer, note.reason, note.source)
+        key = (neighbourhood, reason, source)
         self._seen[key] += 1
-        if note.outcome is RequestOutcome.REJECTED and self._seen[key] > self._per_hour:
-            return False
+        return self._seen[key] <= self._per_hour
+
+    def put(self, note: RequestNote) -> None:
+        """Take a note, unless too many wait already."""
         if len(note.request.body) > LONGEST_BODY:
-            note = msgspec.structs.replace(
-                note, request=msgspec.structs.replace(note.request, body=note.request.body[:LONGEST_BODY])
-            )
+            cut = msgspec.structs.replace(note.request, body=note.request.body[:LONGEST_BODY])
+            note = msgspec.structs.replace(note, request=cut)
         size = _size(note)
         if len(self._ring) >= MOST_NOTES or self._bytes + size > MOST_BYTES:
             self.dropped += 1
-            return False
+            return
         self._ring.append(note)
         self._bytes += size
-        return True
 
     async def write(self) -> int:
         """Write one batch; how many notes it had. A store that cannot take them now loses them: they are a courtesy,
