@@ -49,3 +49,7 @@ def test_a_fastapi_app_receives_and_its_worker_handles(reader: Reader) -> None:
 def test_every_link_of_a_page_leads_to_a_page(page: str) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", (DOCS / page).read_text()):
         assert (DOCS / page).parent.joinpath(target).exists(), f"{page} links to {target}"
+
+
+def test_what_is_written_in_a_transaction_is_written_once(reader: Reader) -> None:
+    reader.follow("how-to/write-exactly-once.md")

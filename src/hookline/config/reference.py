@@ -21,6 +21,10 @@ wins, key by key. `--config` repeats and later files win; without it `hookline.t
 directory. Routes of several files add up, and one with the `name` of an earlier one replaces it. Relative paths start
 at the first file.
 
+**In code.** `Hookline({"sources": {"github": {"provider": "github", "secrets": ["env:NAME"]}}})` says what a file would
+say. `hookline serve` asks the app for it once, at its start; other commands do not import your app, so what they need
+too (`server.store`, above all) belongs in a file or in the environment.
+
 **Environment.** `HOOKLINE_SERVER__STORE` sets `server.store`: two underscores go one level down. Names of sources and
 destinations are found whatever their case, with `_` for `-`. A list is a text parted at commas, or TOML: `["one",
 "two"]`.
