@@ -47,4 +47,4 @@ def neighbourhood(text: str) -> str:
     found = address(text)
     if isinstance(found, IPv6Address):
         return str(ip_network((found, 64), strict=False))
-    return text
+    return text if found is None else str(found)
