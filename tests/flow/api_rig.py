@@ -138,7 +138,12 @@ async def settle(store: SqliteStore, claim: Any, state: State, error: str) -> No
     await store.settle(
         [
             Settlement(
-                claim=claim, outcome=outcome, state=state, reason="said so", started_at=now, finished_at=now + 0.01
+                claim=claim,
+                outcome=outcome,
+                state=state,
+                reason=f"said so to {MARKED}",
+                started_at=now,
+                finished_at=now + 0.01,
             )
         ]
     )

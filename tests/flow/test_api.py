@@ -246,12 +246,13 @@ def test_marked_fields_are_masked_below_operator(served, viewer):
     assert MARKED not in story.text
     assert story.json()["body"] == {"ref": "refs/heads/main", "amount": 12, "customer": {"email": "***"}}
     assert ["X-Marked", "***"] in story.json()["headers"]
+    assert MARKED not in viewer.get("/api/v1/deliveries").text
     with served.client("operator") as operator:
         assert MARKED in operator.get("/api/v1/events/delivery-1").text
 
 
 def test_marked_fields_cannot_be_found_out_by_searching(viewer):
-    for query in ("body.customer.email:m*", f'"{MARKED}"', "-body.customer.email:a*", "header.x-marked:m*"):
+    for query in ("body.customer.email:m*", f'"{MARKED}"', "-body.customer.email:a*", "header.x-marked:m*", "reason:marked"):
         answer = viewer.get("/api/v1/events", params={"q": query})
         assert answer.status_code == 403
 

@@ -39,11 +39,12 @@ def _event(row: records.EventRow) -> dict[str, Any]:
     }
 
 
-def delivery(row: records.DeliveryRow) -> objects.Delivery:
-    return objects.Delivery(**_delivery(row))
+def delivery(desk: Desk, row: records.DeliveryRow) -> objects.Delivery:
+    """In a list nothing tells the delivery's source: where any has marked fields, a viewer sees no reason."""
+    return objects.Delivery(**_delivery(row, bool(hides(desk, None))))
 
 
-def _delivery(row: records.DeliveryRow) -> dict[str, Any]:
+def _delivery(row: records.DeliveryRow, hidden: bool) -> dict[str, Any]:
     return {
         "id": show("dlv", row.id),
         "event": show("evt", row.event),
@@ -51,7 +52,7 @@ def _delivery(row: records.DeliveryRow) -> dict[str, Any]:
         "route": row.route or None,
         "state": row.state,
         "phase": row.phase,
-        "reason": row.reason or None,
+        "reason": _shown(row.reason, hidden and row.attempts > 0),
         "attempts": row.attempts,
         "due_at": moment(row.due_at),
         "changed_at": at(row.changed_at),
@@ -61,13 +62,14 @@ def _delivery(row: records.DeliveryRow) -> dict[str, Any]:
 
 
 def attempt(row: records.AttemptRow, hidden: bool) -> objects.Attempt:
+    """``hidden``: what a handler or an endpoint said may quote the payload, and is not for viewers then."""
     return objects.Attempt(
         number=row.number,
         started_at=at(row.started_at),
         ms=round((row.finished_at - row.started_at) * 1000, 2),
         trigger=row.trigger,
         state=row.state,
-        reason=row.reason or None,
+        reason=_shown(row.reason, hidden),
         code=row.code,
         worker=row.worker or None,
         sent=_shown(row.sent, hidden),
@@ -93,7 +95,7 @@ def story(desk: Desk, told: records.EventStory) -> objects.StoryEvent:
         body=None if own is None else masked(parse(own, told.content_type), hidden),
         deliveries=[
             objects.StoryDelivery(
-                **_delivery(found.delivery), tries=[attempt(row, bool(hidden)) for row in found.attempts]
+                **_delivery(found.delivery, bool(hidden)), tries=[attempt(row, bool(hidden)) for row in found.attempts]
             )
             for found in told.deliveries
         ],

@@ -56,8 +56,8 @@ def allow_search(desk: Desk, node: search.Node) -> None:
     """Refuse what would find out a marked field by asking for it, letter by letter."""
     if desk.who.may("operator") or not any(source.redact for source in desk.config.sources.values()):
         return
-    if any(term.field in ("body", "header", "text") for term in _terms(node)):
-        raise NotAllowed("searching payloads needs the role operator here, because some of their fields are marked")
+    if any(term.field in ("body", "header", "text", "reason") for term in _terms(node)):
+        raise NotAllowed("this search looks into payloads, of which some fields are marked: it needs the role operator")
 
 
 def _terms(node: search.Node) -> list[search.Term]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -76,7 +77,7 @@ async def raw_event(desk: Desk, ask: EventName) -> Bytes:
 @operation("GET", "/deliveries")
 async def list_deliveries(desk: Desk, ask: Listing) -> Page[Delivery]:
     """List deliveries, by their events, the newest first."""
-    return await page(desk, desk.store.list_deliveries, ask, dress.delivery)
+    return await page(desk, desk.store.list_deliveries, ask, partial(dress.delivery, desk))
 
 
 class Cancel(Ask):
