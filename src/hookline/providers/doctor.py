@@ -28,6 +28,32 @@ FOREVER = 1e12
 """A tolerance in which every time lies: what fails then is not the clock."""
 
 
+FINDINGS = (
+    "body re-encoded",
+    "header twice",
+    "name in the secret",
+    "newline added",
+    "newline lost",
+    "newline missing from the secret",
+    "newlines changed",
+    "no key",
+    "no signature",
+    "no timestamp",
+    "other provider",
+    "other source's secret",
+    "prefix",
+    "quotes in the secret",
+    "stale clock",
+    "unusable secret",
+    "unusable setting",
+    "whitespace in the secret",
+    "wrong URL",
+    "wrong encoding",
+    "wrong secret",
+)
+"""Every name of a finding: what pages, scripts and people know them by."""
+
+
 class Finding(msgspec.Struct, frozen=True):
     """One thing that is wrong: its name, the evidence, and what to do."""
 

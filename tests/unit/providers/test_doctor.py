@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from provider_cases import NAMES, NOW, practised, signed
 from hookline import providers, samples
 from hookline.config import Source
 from hookline.model import Request
+from hookline.providers.doctor import FINDINGS
 
 SECRET = "whsec_practice"
 BODY = b'{\n  "id": "evt_1",\n  "type": "invoice.paid",\n  "note": "h\xc3\xa9llo/there"\n}'
@@ -38,11 +40,29 @@ def sent(name: str = "stripe", secret: str = SECRET, body: bytes = BODY, **more:
 
 def finding(request: Request, *secrets: str, name: str = "stripe", now: float = NOW, **more: Any) -> providers.Finding:
     [only] = providers.diagnose(source_of(name), secrets, request, now, **more)
+    assert only.name in FINDINGS
     assert only.why
     assert only.cure
     for secret in secrets:
         assert secret.strip() == "" or secret not in only.why + only.cure
     return only
+
+
+def test_the_page_explains_every_finding():
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "when-a-signature-fails.md").read_text()
+    explained = {
+        name for line in page.splitlines() if line.startswith("|") for name in line.split("|")[1].strip().split(", ")
+    }
+    assert set(FINDINGS) <= explained
+
+
+def test_a_setting_that_cannot_be_used():
+    [found] = providers.diagnose(source_of("hmac", options={"signature": 7}), [SECRET], sent(), NOW)
+    assert found.name == "unusable setting"
+
+
+def test_a_sender_whose_own_secret_ends_with_a_newline():
+    assert finding(sent("github", "hush-hush\n"), "hush-hush", name="github").name == "newline missing from the secret"
 
 
 def test_a_right_request_has_no_finding():
