@@ -31,6 +31,7 @@ FOREVER = 1e12
 FINDINGS = (
     "body re-encoded",
     "header twice",
+    "meant for another",
     "name in the secret",
     "newline added",
     "newline lost",
@@ -203,9 +204,27 @@ def _by_reason(reason: str, row: Provider, request: Request) -> Finding | None:
         return Finding("no timestamp", "The header with the time is missing.", "See whether a proxy drops it.")
     if reason == REPEATED:
         return Finding("header twice", "A header that proves something comes twice.", "See which proxy adds one.")
+    if reason in _ANOTHERS:
+        why = f"Its signature may be right, and yet it is refused: {reason}."
+        keys = ", ".join(sorted(row.options)) or "the settings"
+        return Finding("meant for another", why, f"Compare {keys} of the source with what the sender says.")
     if reason == "key not fetched yet":
         return Finding("no key", f"The public key of {row.title} is not here yet.", "It is being fetched; try again.")
     return None
+
+
+_ANOTHERS = frozenset(
+    {
+        "foreign certificate",
+        "missing token",
+        "no app_ids configured",
+        "wrong account",
+        "wrong audience",
+        "wrong issuer",
+        "wrong publisher",
+        "wrong topic",
+    }
+)
 
 
 def _spellings(secret: str) -> Iterator[tuple[str, str, str]]:

@@ -226,6 +226,15 @@ def test_a_lost_timestamp():
     assert finding(msgspec.structs.replace(request, headers=headers), SECRET, name="slack").name == "no timestamp"
 
 
+def test_a_message_that_is_meant_for_another():
+    practice = providers.practice("aws-sns")
+    other = source_of("aws-sns", options={"topic_arn": "arn:aws:sns:us-east-1:123456789012:ours"})
+    [found] = providers.diagnose(other, [], signed("aws-sns"), NOW, keys=practice.keys)
+    assert found.name == "meant for another"
+    assert "wrong topic" in found.why
+    assert "topic_arn" in found.cure
+
+
 def test_a_key_that_is_still_to_be_fetched():
     [found] = providers.diagnose(source_of("plaid"), [], signed("plaid"), NOW)
     assert found.name == "no key"
