@@ -32,6 +32,9 @@ PLACES = 32
 MAX_HOPS = 5
 """How often an event may go round through gateways like us before it is stopped."""
 
+_NEVER_LATE = 20.0
+"""Seconds within which no provider's tolerance is half over: most attempts need not ask for it."""
+
 _HOP = b"hookline-hop"
 _ENDS_HERE = frozenset(
     b"host content-length connection keep-alive proxy-connection te trailer transfer-encoding upgrade expect"
@@ -128,7 +131,8 @@ class HttpDestination:
         """What goes out, and what people should know of it."""
         event, now, note = claim.event, self._now(), ""
         whole = event.item is event.raw or event.item == event.raw
-        verifier = self._verifiers(event.source) if self._resign != "never" or not whole else None
+        young = self._resign == "auto" and now - event.received_at < _NEVER_LATE
+        verifier = None if whole and (young or self._resign == "never") else self._verifiers(event.source)
         headers = self._originals(event)
         if not whole:  # the signature was made for the whole batch
             drop = verifier.single_headers if verifier is not None else frozenset()
