@@ -106,28 +106,32 @@ async def test_sources_say_when_they_were_heard_of_last(store: SqliteStore, cloc
     assert await store.last_events() == {"github": store.now(), "stripe": store.now()}
 
 
-async def test_old_minutes_become_hours_and_the_sums_stay(store: SqliteStore, clock: FakeClock) -> None:
-    start = store.now() // HOUR * HOUR
-    clock.advance(start + HOUR - store.now())
+async def test_old_minutes_become_steps_then_hours_and_the_sums_stay(store: SqliteStore, clock: FakeClock) -> None:
+    start = store.now() // HOUR * HOUR + HOUR
+    clock.advance(start - store.now())
     for _ in range(90):
         await accept_one(store, str(store.now()))
         await handle(store)
         clock.advance(60)
     before = await store.totals(start, start + 4 * HOUR)
-    fresh = store.now()
-    clock.advance(3 * 86_400)
-    await accept_one(store, "new")
-    await store.fold_counters()
-    after = await store.totals(start, start + 4 * HOUR)
-    assert after == before
-    rows = await store.read(
-        lambda tx: tx.sql("select distinct minute, writer from counters where minute < ?", (fresh // 60,))
-    )
-    assert len(rows) == 2
-    assert {writer for _, writer in rows} == {0}
-    assert (await store.totals(store.now() - 60, store.now() + 60)).events == {"pending": 1}
-    await store.fold_counters()
-    assert await store.totals(start, start + 4 * HOUR) == before
+    line = await store.series("events", start, start + 2 * HOUR, 15)
+
+    async def rows() -> int:
+        statement = "select count(distinct minute), max(writer) from counters where minute < ?"
+        [(minutes, writer)] = await store.read(lambda tx: tx.sql(statement, ((start + 2 * HOUR) // 60,)))
+        assert (writer == 0) == (minutes < 90)
+        return int(minutes)
+
+    assert await rows() == 90
+    for days, left in ((0.25, 18), (3, 2), (3, 2)):
+        clock.advance(days * 86_400)
+        await accept_one(store, str(store.now()))
+        await store.fold_counters()
+        assert await rows() == left
+        assert await store.totals(start, start + 4 * HOUR) == before
+        assert (await store.totals(store.now() - 60, store.now() + 60)).events == {"pending": 1}
+        if days < 1:
+            assert await store.series("events", start, start + 2 * HOUR, 15) == line
 
 
 async def test_counts_of_writers_that_are_gone_are_put_together(url: str, clock: FakeClock) -> None:

@@ -245,7 +245,7 @@ class BackOffice:
         return await self.read(stats.last_events)
 
     async def fold_counters(self) -> None:
-        """Upkeep, once an hour: counts of long ago become rows of hours. Stopping it anywhere loses nothing."""
+        """Upkeep, every ten minutes: counts of long ago become rows of longer steps. Stopping it loses nothing."""
         while await self.write(stats.fold):
             pass
 

@@ -1,6 +1,7 @@
 """What happened and what waits, out of roll-ups: nobody counts rows.
 
-Counts lie in minutes for two days and in hours before: a span that begins longer ago is widened to whole hours.
+Counts lie in minutes at first, after an hour and a half in steps of five, after two days in hours: a span that begins
+there is widened to whole steps.
 """
 
 from __future__ import annotations
@@ -17,11 +18,8 @@ from hookline.store.sqlite.claim import load_pace
 from hookline.store.sqlite.control import list_workers
 from hookline.store.sqlite.tx import Row, Tx
 
-FOLD_AFTER = 2 * 1_440
-"""Minutes after which an hour is folded into one row."""
-_HOUR = 60
-_FOLD_MOST = 48
-"""Hours of one sweep."""
+LEVELS = ((90, 5), (2_880, 60))
+"""Minutes after which a step of so many minutes becomes one of them."""
 
 
 def totals(tx: Tx, since: float, until: float, source: str | None = None, destination: str | None = None) -> Totals:
@@ -103,29 +101,32 @@ def last_events(tx: Tx) -> dict[str, float]:
 
 
 def fold(tx: Tx) -> bool:
-    """One bite of upkeep: old minutes into hours, and the counts of writers that are gone into one. True if there is
-    more to do."""
+    """One bite of upkeep: a step of what lies long enough is put together, of all writers. True if there is more."""
     _fold_delivery_counts(tx)
-    before = (int(tx.now // 60) - FOLD_AFTER) // _HOUR * _HOUR
-    for _ in range(_FOLD_MOST):
-        row = tx.one("next_minute", since=_folded_to(tx), before=before)
-        if row is None or row[0] is None:
-            return False
-        hour = int(row[0]) // _HOUR * _HOUR
-        for read, drop, add in (
-            ("hour_of_counters", "drop_hour_of_counters", "add_counters"),
-            ("hour_of_histograms", "drop_hour_of_histograms", "add_histograms"),
-        ):
-            sums = tx.run(read, hour=hour)
-            tx.run(drop, hour=hour)
-            tx.bulk(add, [(hour, *key, 0, count) for *key, count in sums])
-        tx.run("set_meta", name="folded_to", value=str(hour + _HOUR))
+    return any(_fold(tx, age, step) for age, step in LEVELS)
+
+
+def _fold(tx: Tx, age: int, step: int) -> bool:
+    name = f"folded_{step}"
+    done = tx.one("meta", name=name)
+    row = tx.one("next_minute", since=int(done[0]) if done is not None else 0, before=_folded_before(tx, age, step))
+    if row is None or row[0] is None:
+        return False
+    first = int(row[0]) // step * step
+    for read, drop, add in (
+        ("counters_of_step", "drop_counters_of_step", "add_counters"),
+        ("histograms_of_step", "drop_histograms_of_step", "add_histograms"),
+    ):
+        sums = tx.run(read, first=first, step=step)
+        tx.run(drop, first=first, step=step)
+        tx.bulk(add, [(first, *key, 0, count) for *key, count in sums])
+    tx.run("set_meta", name=name, value=str(first + step))
     return True
 
 
-def _folded_to(tx: Tx) -> int:
-    row = tx.one("meta", name="folded_to")
-    return int(row[0]) if row is not None else 0
+def _folded_before(tx: Tx, age: int, step: int) -> int:
+    """The minute before which steps of that size may have been put together."""
+    return (int(tx.now // 60) - age) // step * step
 
 
 def percentiles(buckets: Sequence[tuple[int, int]]) -> Percentiles:
@@ -152,11 +153,11 @@ def _percentiles(rows: Sequence[Row]) -> dict[str, Percentiles]:
 
 
 def _span(tx: Tx, since: float, until: float) -> dict[str, int]:
-    """Whole minutes; whole hours where they have been folded."""
+    """Whole minutes; whole steps where they have been put together."""
     first, last = int(since // 60), math.ceil(until / 60)
-    folded = (int(tx.now // 60) - FOLD_AFTER) // _HOUR * _HOUR
-    if first < folded:
-        first = first // _HOUR * _HOUR
+    for age, step in LEVELS:
+        if first < _folded_before(tx, age, step):
+            first = first // step * step
     return {"since": first, "until": max(first, last)}
 
 

@@ -43,7 +43,7 @@ select name, state, reason, changed_at from destinations
 -- name: latest_of_source
 select received_at from events where source = :source order by id desc limit 1
 
--- Roll-ups of long ago: an hour becomes one minute of it, and all writers one. The sums stay what they are.
+-- Roll-ups of long ago: a step becomes its first minute, and all writers one. The sums stay what they are.
 
 -- name: next_minute
 select min(minute) from (
@@ -51,19 +51,19 @@ select min(minute) from (
   union all select min(minute) from histograms where minute >= :since and minute < :before
 )
 
--- name: hour_of_counters
+-- name: counters_of_step
 select metric, source, destination, outcome, sum(count) from counters
-where minute >= :hour and minute < :hour + 60 group by metric, source, destination, outcome
+where minute >= :first and minute < :first + :step group by metric, source, destination, outcome
 
--- name: drop_hour_of_counters
-delete from counters where minute >= :hour and minute < :hour + 60
+-- name: drop_counters_of_step
+delete from counters where minute >= :first and minute < :first + :step
 
--- name: hour_of_histograms
+-- name: histograms_of_step
 select metric, source, destination, bucket, sum(count) from histograms
-where minute >= :hour and minute < :hour + 60 group by metric, source, destination, bucket
+where minute >= :first and minute < :first + :step group by metric, source, destination, bucket
 
--- name: drop_hour_of_histograms
-delete from histograms where minute >= :hour and minute < :hour + 60
+-- name: drop_histograms_of_step
+delete from histograms where minute >= :first and minute < :first + :step
 
 -- name: writers_of_delivery_counts
 select count(distinct writer) from delivery_counts
