@@ -10,25 +10,26 @@ from pathlib import Path
 
 import psutil
 import pytest
-from checker import APP, Sender, examine, settle_everything
+from checker import APP, IN_THE_STORE, Sender, examine, settle_everything
 
 from rig import Gateway
 
 TARGETS = ("everything", "ingest", "worker", "supervisor")
 
 
-@pytest.mark.parametrize("kills", [10, pytest.param(200, marks=(pytest.mark.slow, pytest.mark.timeout(900)))])
-async def test_no_kill_loses_an_acknowledged_event_or_doubles_an_effect(tmp_path: Path, kills: int) -> None:
+@pytest.mark.parametrize("app", [APP, IN_THE_STORE], ids=["inbox", "in the store"])
+@pytest.mark.parametrize("kills", [10, pytest.param(100, marks=(pytest.mark.slow, pytest.mark.timeout(900)))])
+async def test_no_kill_loses_an_acknowledged_event_or_doubles_an_effect(tmp_path: Path, app: str, kills: int) -> None:
     seed = int(os.environ.get("CRASH_SEED", "20261123"))
     print(f"CRASH_SEED={seed}")
     chance = random.Random(seed)
-    gateway = Gateway(tmp_path, app=APP)
+    gateway = Gateway(tmp_path, app=app)
     gateway.start("serve", "app:hooks")
     try:
         gateway.wait_until_ready()
         async with Sender(gateway.port, seed) as sender:
             for number in range(kills):
-                await sender.more(chance.randint(1, 300))
+                await sender.more(chance.randint(1, 120))
                 target = TARGETS[number % len(TARGETS)]
                 if target == "everything":
                     gateway.kill_all()
