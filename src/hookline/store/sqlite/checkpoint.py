@@ -51,7 +51,7 @@ class Checkpointer:
                 if self._stop.wait(1.0):
                     return
             connection = connect(self._path, cache_kib=1_000)
-            connection.set_busy_timeout(50)  # a reader in the way is asked again at the next tick
+            connection.set_busy_timeout(5)  # a reader in the way is asked again at the next tick
             turnstile = Turnstile(self._path)
             try:
                 while not self._stop.wait(TICK):

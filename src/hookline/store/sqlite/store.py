@@ -246,11 +246,8 @@ class SqliteStore(BackOffice, Upkeep):
 
     async def claim(self, worker: str, wants: Mapping[str, Want], lease_seconds: float) -> list[Claim]:
         """See :meth:`hookline.store.base.Store.claim`."""
-        claims: list[Claim] = await self._writer.run(
-            lambda tx: claim(tx, worker, wants, lease_seconds, self._codec, self._leases),
-            after=partial(unpack, self._codec),
-        )
-        return claims
+        batches = await self.write(claim, worker, wants, lease_seconds, self._codec, self._leases)
+        return unpack(self._codec, batches)
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
         """See :meth:`hookline.store.base.Store.settle`."""
@@ -279,6 +276,12 @@ class SqliteStore(BackOffice, Upkeep):
     async def bury(self, worker: str, running: Collection[tuple[int, int]]) -> int:
         """Take back at once what a dead worker held; ``running``, as (delivery, lease), count a crash."""
         return await self.write(bury, worker, frozenset(running))
+
+    async def left_unknown(self, delivery: int) -> str | None:
+        """Why nobody knows whether the last try of a delivery had its effect (its worker died, its lease ran out); None
+        where that is known."""
+        last = await self.read(lambda tx: tx.one("last_try", id=delivery))
+        return last[1] if last is not None and last[0] else None
 
     async def next_due(self, destinations: Sequence[str]) -> float | None:
         """Unix seconds at which one of these has something to do (maybe past); None for nothing waiting."""

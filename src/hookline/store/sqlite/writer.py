@@ -9,7 +9,6 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,17 +47,10 @@ _WHOLE_BATCH = (
 class Job:
     """One function to run in a transaction, and whom to tell."""
 
-    __slots__ = ("abandoned", "act", "after", "before", "error", "future", "loop", "result")
+    __slots__ = ("abandoned", "act", "error", "future", "loop", "result")
 
-    def __init__(
-        self,
-        act: Callable[..., Any],
-        before: Callable[[], Any] | None,
-        after: Callable[[Any], Any] | None,
-    ) -> None:
+    def __init__(self, act: Callable[[Tx], Any]) -> None:
         self.act = act
-        self.before = before
-        self.after = after
         self.loop: asyncio.AbstractEventLoop | None = None
         self.future: asyncio.Future[Any] | None = None
         self.abandoned = False
@@ -67,7 +59,7 @@ class Job:
 
 
 class Writer:
-    """One a process. ``run`` is called on an event loop, ``run_now`` from a plain thread."""
+    """One a process; ``run`` is called on an event loop."""
 
     def __init__(
         self,
@@ -86,6 +78,7 @@ class Writer:
         self._committed = committed
         self._turnstile = Turnstile(path)
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._closed = False
         self.broken: str | None = None
         """Why nothing can be written any more: after a failed fsync nobody knows what is on the disk."""
         self._thread = threading.Thread(target=self._work, name="hookline-writer", daemon=True)
@@ -93,22 +86,16 @@ class Writer:
 
     # -- callers' side -------------------------------------------------------------------------------------------
 
-    async def run(
-        self,
-        act: Callable[..., Any],
-        *,
-        before: Callable[[], Any] | None = None,
-        after: Callable[[Any], Any] | None = None,
-        patience: float | None = None,
-    ) -> Any:
-        """``act(tx)``, committed, fsynced. ``before()`` runs in the same thread without the lock, and what it returns
-        is handed to ``act`` too; ``after(result)`` runs once committed, and its result is the caller's.
+    async def run(self, act: Callable[[Tx], Any], *, patience: float | None = None) -> Any:
+        """What ``act(tx)`` returns or raises, once it is committed and fsynced.
 
-        Unavailable if it cannot be written, or if ``patience`` seconds went by (it may then still be written).
-        Cancelling the caller does not take the write back.
+        Unavailable if it cannot be written, or if ``patience`` seconds went by (it may then still be written, if it had
+        begun). A caller that is cancelled takes back only what has not begun.
         """
+        if self._closed:
+            raise Unavailable("the store is closed")
         loop = asyncio.get_running_loop()
-        job = Job(act, before, after)
+        job = Job(act)
         job.loop = loop
         job.future = loop.create_future()
         timer = loop.call_later(patience, self._give_up, job) if patience is not None else None
@@ -128,6 +115,7 @@ class Writer:
 
     def close(self) -> None:
         """Finish what waits, then end the thread. The connection is closed by it."""
+        self._closed = True
         self._queue.put(None)
         self._thread.join(timeout=10)
 
@@ -150,15 +138,9 @@ class Writer:
         self._connection.close()
 
     def _serve(self, jobs: list[Job]) -> None:
-        for job in jobs:
-            if job.before is not None:
-                try:
-                    job.result = job.before()
-                except Exception as problem:  # whoever asked is told; the others go on
-                    job.error = problem
         tx = Tx(self._connection, self._clock.now(), self._number, self._ids)
         try:
-            self._commit(tx, [job for job in jobs if job.error is None])
+            self._commit(tx, jobs)
         except BaseException as problem:
             failure = self._failure(problem)
             for job in jobs:
@@ -168,12 +150,6 @@ class Writer:
                 act()
             if tx.woken:
                 self._committed(tx.woken)
-            for job in jobs:
-                if job.after is not None and job.error is None:
-                    try:
-                        job.result = job.after(job.result)
-                    except Exception as problem:
-                        job.error = problem
         self._tell(jobs)
 
     def _commit(self, tx: Tx, jobs: list[Job]) -> None:
@@ -196,13 +172,12 @@ class Writer:
     @staticmethod
     def _run(tx: Tx, job: Job, *, alone: bool) -> None:
         """A job that fails by itself takes only its own writes back."""
-        act = partial(job.act, tx) if job.before is None else partial(job.act, tx, job.result)
         if alone:
-            job.result = act()
+            job.result = job.act(tx)
             return
         try:
             with tx.savepoint():
-                job.result = act()
+                job.result = job.act(tx)
         except _WHOLE_BATCH:
             raise
         except Exception as problem:
