@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 from worker_rig import deliveries, handler, opened, put, rows, tries, worker_of
 
-from hookline.model import Event
+from hookline.model import Event, Trigger
+from hookline.retry import Policy
 from hookline.store.base import Want
 from hookline.store.clock import FakeClock
+from hookline.store.sqlite.requeue import Ended, requeue
 from hookline.worker import WorkerSettings
 from hookline.worker.board import Board, Crashed, crashed, fresh_path
 from hookline.worker.keeper import REPLACE_ME, Keeper
@@ -133,6 +135,30 @@ async def test_what_a_dead_worker_had_merely_claimed_counts_no_crash(store):
     running, _ = await store.claim("dead", {"app.handle": Want(slots=2)}, 60)
     assert await store.bury("dead", [(running.delivery, running.lease)]) == 2
     assert await rows(store, "select crashes from deliveries order by id") == [(1,), (0,)]
+
+
+async def test_what_must_not_happen_twice_waits_for_a_person_after_a_crash(store):
+    calls: list[int] = []
+
+    async def handle(event: Event) -> None:
+        calls.append(event.body)
+
+    await put(store, 1, 2)
+    once = handler(handle, policy=Policy(on_unknown="hold"))
+    died, _ = await store.claim("dead", {"app.handle": Want(slots=2)}, 60)
+    await store.bury("dead", [(died.delivery, died.lease)])
+    worker = worker_of(store, once)
+    assert await worker.step() == 2
+    assert await deliveries(store) == [("needs_review", "may have been done: worker died"), ("succeeded", "")]
+    assert calls == [2]
+    await store.write(requeue, await store.read(ended), Trigger.REPLAY)  # a person looked, and wants it
+    assert await worker.step() == 1
+    assert calls == [2, 1]
+
+
+def ended(tx) -> list[Ended]:
+    held = "select id, event, destination, state, ordering_key from deliveries where state = 'needs_review'"
+    return [Ended(*row) for row in tx.sql(held)]
 
 
 # -- leases -------------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ PLACES = 32
 MAX_HOPS = 5
 """How often an event may go round through gateways like us before it is stopped."""
 
-_NEVER_LATE = 20.0
+_NEVER_LATE = 5.0
 """Seconds within which no provider's tolerance is half over: most attempts need not ask for it."""
 
 _HOP = b"hookline-hop"

@@ -125,14 +125,16 @@ def bury(tx: Tx, worker: str, running: Collection[tuple[int, int]]) -> int:
     that moment: those count a crash. Returns how many were taken back."""
     held = tx.run("leases_of", worker=worker)
     if held:
-        tx.bulk("insert_attempts", [lost_attempt(row, tx.now, DIED) for row in held])
-        tx.many("let_go", [{"id": row[0], "crashed": int((row[0], row[8]) in running)} for row in held])
+        crashed = [int((row[0], row[8]) in running) for row in held]
+        pairs = list(zip(held, crashed, strict=True))
+        tx.bulk("insert_attempts", [lost_attempt(row, tx.now, DIED, unknown) for row, unknown in pairs])
+        tx.many("let_go", [{"id": row[0], "crashed": number} for row, number in pairs])
         tx.woken |= {row[9] for row in held}
     return len(held)
 
 
-def lost_attempt(row: Row, finished_at: float, reason: str) -> Row:
-    """The attempt row of a try that nobody reported: its effect may have happened."""
+def lost_attempt(row: Row, finished_at: float, reason: str, unknown: int = 1) -> Row:
+    """The attempt row of a try that nobody reported: its effect may have happened, unless it had not begun."""
     delivery, event, attempts, tries, trigger, worker, leased_at = row[:7]
     return (
         delivery,
@@ -147,7 +149,7 @@ def lost_attempt(row: Row, finished_at: float, reason: str) -> Row:
         "pending",
         reason,
         None,
-        1,
+        unknown,
         None,
         None,
         None,

@@ -74,3 +74,6 @@ where id = :id and lease = :lease and state = 'pending' and lease_until is not n
 
 -- name: dictionary
 select source, data from dictionaries where id = :id
+
+-- name: last_try
+select unknown, reason from attempts where delivery = :id order by try desc limit 1
