@@ -10,7 +10,7 @@ import pytest
 from contract.say import accept_one, arrival, claim, event, settled
 from hookline import ids, search
 from hookline.model import Outcome, RequestOutcome, State
-from hookline.store.base import RequestNote
+from hookline.store.base import RequestNote, Want
 from hookline.store.clock import FakeClock
 from hookline.store.records import CursorError
 from hookline.store.sqlite.keyruns import tidy_keys
@@ -184,6 +184,18 @@ async def test_deliveries_are_found_by_their_own_and_their_events_fields(store: 
     rest = await store.list_deliveries(limit=2, cursor=pages.next)
     assert [row.destination for row in pages.data + rest.data] == ["one", "one", "two"]
     assert rest.next is None
+
+
+async def test_what_runs_now_is_found_while_its_lease_lasts(store: SqliteStore, clock: FakeClock) -> None:
+    for key in ("a", "b", "c"):
+        await accept_one(store, key)
+    [held] = await claim(store, want=Want(slots=1))
+    [line] = (await store.list_deliveries(search.parse("is:running", store.now()))).data
+    assert (line.id, line.phase) == (held.delivery, "running")
+    assert await found(store, "is:running") == ["a"]
+    assert await found(store, "-is:running") == ["c", "b"]
+    clock.advance(61)
+    assert await found(store, "is:running") == []
 
 
 async def test_one_event_comes_with_its_bytes_deliveries_and_attempts(store: SqliteStore) -> None:

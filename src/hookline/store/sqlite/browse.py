@@ -80,6 +80,8 @@ def event_path(plan: Plan) -> Path:
             return Path("events e indexed by events_failed", "e.failed > 0")
         if (term.field, term.value) in _HELD:
             return Path("events e indexed by events_held", "(e.needs_review > 0 or e.hold is not null)")
+        if (term.field, term.value) == ("is", "running"):
+            return Path("events e", _RUNNING)
     if plan.required("source") is not None:
         return Path("events e indexed by events_source", "e.source = :path")
     return Path("events e not indexed")
@@ -89,6 +91,7 @@ def _delivery(*row: Any) -> DeliveryRow:
     return DeliveryRow(*(*row[:13], bool(row[13])))
 
 
+_RUNNING = "e.id in (select l.event from deliveries l indexed by deliveries_leased where l.lease_until is not null)"
 _FAILED = {("status", "failed"), ("is", "failed"), ("state", "failed")}
 _HELD = {(field, "needs_review") for field in ("status", "is", "state")} | {("is", "held")}
 
