@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from rig import Gateway, wait_for
+from rig import SECRET, Gateway, wait_for
 
 APP = """
     from pathlib import Path
@@ -123,3 +123,9 @@ def test_metrics_sum_the_processes(gateway):
     connection.close()
     assert 'hookline_requests_total{outcome="accepted",reason="",source="github"}' in text
     assert 'hookline_attempts_total{destination="app.pushed"' in text
+
+
+def test_no_log_line_carries_a_secret(gateway):
+    for canary in (SECRET, ADMIN_TOKEN):
+        assert canary not in gateway.log
+    assert '"message":"attempt"' in gateway.log, "there was something to say"

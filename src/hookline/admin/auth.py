@@ -12,6 +12,7 @@ import sys
 
 from hookline.admin.operations.base import Person, Unauthorized
 from hookline.errors import ConfigError
+from hookline.secrets import keep
 
 PREFIX = "hkl_"
 SHORTEST = 16
@@ -40,6 +41,7 @@ class Environment:
                 " `openssl rand -hex 32`, or unset it and use `hookline tokens create`"
             )
         self._hash = hash_of(token) if token else None
+        keep(token or "")
 
     @classmethod
     def of_process(cls) -> Environment:

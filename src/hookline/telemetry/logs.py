@@ -12,17 +12,9 @@ from typing import Any
 from hookline.payload import safe_json, visible
 from hookline.secrets import KEPT
 
-_secrets = KEPT
 _context: dict[str, str] = {}
 _as_json = True
-_SHORTEST_SECRET = 6
-"""Shorter ones would mask ordinary words."""
 _COLOURS = {"debug": "2", "info": "32", "warning": "33", "error": "31", "critical": "31"}
-
-
-def keep_secret(*values: str) -> None:
-    """Mask these wherever they would appear in a log line, tracebacks included."""
-    _secrets.update(value for value in values if len(value) >= _SHORTEST_SECRET)
 
 
 def configure(role: str, *, level: str = "info", json: bool | None = None) -> None:
@@ -102,7 +94,7 @@ def _plain(value: Any) -> Any:
 
 def scrub(line: str) -> str:
     """A text with every secret that this process knows of masked."""
-    for secret in _secrets:
+    for secret in tuple(KEPT):  # another thread may learn one meanwhile
         if secret in line:
             line = line.replace(secret, "***")
     return line

@@ -10,9 +10,10 @@ import msgspec
 from hookline import ids, providers
 from hookline.admin.objects import Finding, Verdict
 from hookline.admin.operations.base import Conflict, Desk
+from hookline.admin.operations.bound import joined, with_secrets
 from hookline.admin.operations.replays import router
 from hookline.admin.operations.trigger import find_source
-from hookline.config import Source, resolved_source
+from hookline.config import Source
 from hookline.errors import ConfigError, Rejected, Unavailable
 from hookline.ingest.arrivals import arrival
 from hookline.ingest.entries import Entry
@@ -30,13 +31,13 @@ async def judge(desk: Desk, told: RequestStory, *, keep: bool) -> Verdict:
     if told.request.source is None:
         raise Conflict(f"{shown} came to a path that no source has: there is no secret to judge it by")
     source = find_source(desk.config, told.request.source)
-    bound, texts = resolved_source(source, desk.now)
+    bound, texts = await with_secrets(desk, source)
     verifier = providers.bind(bound, texts)
     request = stored(told)
     try:
         found = verifier.check(request, request.received_at)
     except Rejected as no:
-        refused = verdict(bound, texts, request, secrets_of_others(desk, source.name))
+        refused = verdict(bound, texts, request, await secrets_of_others(desk, source.name))
         return msgspec.structs.replace(refused, request=shown, reason=no.reason)
     except Unavailable as trouble:
         raise Conflict(f"{shown} cannot be judged now: {trouble.reason}") from None
@@ -84,11 +85,11 @@ def verdict(source: Source, texts: Sequence[str], request: Request, others: Mapp
     return Verdict(genuine=True)
 
 
-def secrets_of_others(desk: Desk, name: str) -> dict[str, tuple[str, ...]]:
+async def secrets_of_others(desk: Desk, name: str) -> dict[str, tuple[str, ...]]:
     """The secrets of all other sources, as far as they can be had: mixing them up is the commonest mistake."""
-    found = {}
+    found, learned = {}, await desk.store.learned_secrets()
     for other in desk.config.sources.values():
         if other.name != name:
             with contextlib.suppress(ConfigError):
-                found[other.name] = resolved_source(other, desk.now)[1]
+                found[other.name] = joined(desk, other, learned)[1]
     return found

@@ -11,9 +11,9 @@ from msgspec import Meta
 from hookline.admin import dress
 from hookline.admin.objects import Page, Request, StoryRequest, Verdict
 from hookline.admin.operations.base import Ask, Conflict, Desk, NotFound, Trouble, operation
+from hookline.admin.operations.bound import with_secrets
 from hookline.admin.operations.find import ById, Listing, number_of, page
 from hookline.admin.operations.trigger import find_source
-from hookline.config import resolved_source
 from hookline.model import Request as StoredRequest
 from hookline.store.records import RequestStory
 
@@ -68,7 +68,7 @@ async def verify_request(desk: Desk, ask: Verify) -> Verdict:
     from hookline.admin.operations.judge import secrets_of_others, verdict  # brings all providers with it
 
     source = find_source(desk.config, ask.name)
-    bound, texts = resolved_source(source, desk.now)
+    bound, texts = await with_secrets(desk, source)
     try:
         body = ask.body.encode() if ask.body_base64 is None else base64.b64decode(ask.body_base64, validate=True)
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in ask.headers]
@@ -82,7 +82,7 @@ async def verify_request(desk: Desk, ask: Verify) -> Verdict:
         body=body,
         received_at=desk.now if ask.received_at is None else ask.received_at.timestamp(),
     )
-    return verdict(bound, texts, request, secrets_of_others(desk, source.name))
+    return verdict(bound, texts, request, await secrets_of_others(desk, source.name))
 
 
 async def _find(desk: Desk, name: str) -> RequestStory:

@@ -6,6 +6,7 @@ import http.client
 import ssl
 import time
 import uuid
+from collections.abc import Sequence
 from contextlib import closing
 from urllib.parse import urlsplit
 
@@ -15,14 +16,14 @@ from hookline import providers, samples
 from hookline.admin.checkup import local_url
 from hookline.admin.operations.base import Conflict, Desk, NotFound, Trouble
 from hookline.admin.operations.trigger import Tamper, Trigger, Triggered, unknown
-from hookline.config import Source, resolved_source
+from hookline.config import Source
 from hookline.ingest.triggers import HEADER, Mode, mark
 from hookline.providers import Signed
 
 PATIENCE = 35.0
 
 
-def send_all(desk: Desk, source: Source, ask: Trigger, mode: Mode, key: bytes) -> Triggered:
+def send_all(desk: Desk, source: Source, texts: Sequence[str], ask: Trigger, mode: Mode, key: bytes) -> Triggered:
     """Send what was asked for, one after the other; stops at the first that the door does not take."""
     kinds = samples.types(source.provider)
     if not kinds:
@@ -30,8 +31,7 @@ def send_all(desk: Desk, source: Source, ask: Trigger, mode: Mode, key: bytes) -
     kind = ask.type or kinds[0]
     if kind not in kinds:
         raise NotFound(unknown(f"{source.provider} sample", kind, kinds) + f"; there are {', '.join(kinds)}")
-    bound, texts = resolved_source(source, desk.now)
-    verifier = providers.bind(bound, texts)
+    verifier = providers.bind(source, texts)
     last: Triggered | None = None
     url = local_url(desk.config.server.public, bool(desk.config.server.certificate))
     with closing(_connection(url)) as connection:

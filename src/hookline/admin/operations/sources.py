@@ -7,9 +7,10 @@ from typing import Annotated
 from msgspec import Meta
 
 from hookline.admin.objects import Done, Page, Source, moment
-from hookline.admin.operations.base import Ask, Desk, NotFound, Nothing, operation
+from hookline.admin.operations.base import Ask, Desk, Nothing, operation
+from hookline.admin.operations.bound import joined
+from hookline.admin.operations.trigger import find_source
 from hookline.config import Source as Configured
-from hookline.config import resolved_source
 from hookline.errors import ConfigError
 from hookline.secrets import show_reference
 
@@ -20,8 +21,9 @@ EXPECT_SECONDS = 600
 @operation("GET", "/sources")
 async def list_sources(desk: Desk, ask: Nothing) -> Page[Source]:
     """List sources: what they are, whether they can be used, and when they were heard of last."""
-    last = await desk.store.last_events()
-    return Page(data=[_source(desk, source, last.get(source.name)) for source in desk.config.sources.values()])
+    last, learned = await desk.store.last_events(), await desk.store.learned_secrets()
+    rows = [_source(desk, source, last.get(source.name), learned) for source in desk.config.sources.values()]
+    return Page(data=rows)
 
 
 class Expect(Ask):
@@ -32,14 +34,13 @@ class Expect(Ask):
 @operation("POST", "/sources/{name}/expect", role="operator")
 async def expect_secret(desk: Desk, ask: Expect) -> Done:
     """Let the next handshake of a source bring its secret (Asana, Notion), also in the place of an older one."""
-    if ask.name not in desk.config.sources:
-        raise NotFound(f"there is no source {ask.name!r}; there are: {', '.join(desk.config.sources) or 'none'}")
+    find_source(desk.config, ask.name)
     await desk.store.expect_secret(ask.name, desk.now + ask.seconds, who=desk.who.name)
     return Done(count=1)
 
 
-def _source(desk: Desk, source: Configured, last: float | None) -> Source:
-    state, reason = _state(desk, source)
+def _source(desk: Desk, source: Configured, last: float | None, learned: dict[str, str]) -> Source:
+    state, reason = _state(desk, source, learned)
     return Source(
         name=source.name,
         provider=source.provider,
@@ -54,13 +55,13 @@ def _source(desk: Desk, source: Configured, last: float | None) -> Source:
     )
 
 
-def _state(desk: Desk, source: Configured) -> tuple[str, str | None]:
+def _state(desk: Desk, source: Configured, learned: dict[str, str]) -> tuple[str, str | None]:
     from hookline import providers  # all of them
 
     if source.retired:
         return "retired", None
     try:
-        bound, texts = resolved_source(source, desk.now)
+        bound, texts = joined(desk, source, learned)
         providers.bind(bound, texts)
     except ConfigError as problem:
         return "unusable", str(problem)

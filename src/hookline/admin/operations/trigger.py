@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from hookline.admin.objects import Object
 from hookline.admin.operations.base import Ask, Desk, NotFound, operation
+from hookline.admin.operations.bound import with_secrets
 from hookline.config import Config, Source
 
 MOST = 1_000
@@ -72,7 +73,8 @@ async def trigger_source(desk: Desk, ask: Trigger) -> Triggered:
     source = find_source(desk.config, ask.name)
     runs = not is_live(source) if ask.run is None else ask.run
     key = await desk.store.shared_key()
-    return await asyncio.to_thread(send_all, desk, source, ask, "run" if runs else "keep", key)
+    bound, texts = await with_secrets(desk, source)
+    return await asyncio.to_thread(send_all, desk, bound, texts, ask, "run" if runs else "keep", key)
 
 
 def find_source(config: Config, name: str) -> Source:
