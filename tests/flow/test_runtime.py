@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import json
 import re
 import signal
 import subprocess
@@ -94,6 +95,36 @@ async def test_a_key_that_is_wanted_is_fetched_once_a_minute_at_most() -> None:
             keys.get(url, "a stranger's invention")
         await fetch_due(client, keys, fetched, moment)
         assert len(asked) == requests
+    await client.close()
+    server.close()
+
+
+async def test_a_key_for_customers_is_asked_for_by_its_id() -> None:
+    asked: list[dict[str, str]] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        found = re.search(rb"content-length: ([0-9]+)", head.lower())
+        assert found is not None
+        asked.append(json.loads(await reader.readexactly(int(found[1]))))
+        known = asked[-1]["key_id"] == "one"
+        body = json.dumps({"key": json.loads(KEY_SET)["keys"][0]}).encode() if known else b"{}"
+        writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n" % (200 if known else 400, len(body)) + body)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/key"
+    client, keys = Client(Guard(["127.0.0.1"])), Keys()
+    keys.questions[url] = {"client_id": "us", "secret": "api-secret"}
+    for kid in ("one", "a stranger's invention"):
+        with pytest.raises(Unavailable):
+            keys.get(url, kid)
+    await fetch_due(client, keys, {}, 0.0)
+    assert keys.get(url, "one")
+    assert not keys.wanted
+    assert sorted(one["key_id"] for one in asked) == ["a stranger's invention", "one"]
+    assert {one["secret"] for one in asked} == {"api-secret"}
     await client.close()
     server.close()
 

@@ -29,6 +29,8 @@ class Keys:
     def __init__(self) -> None:
         self._keys: dict[tuple[str, str], PublicKey] = {}
         self.wanted: dict[str, set[str]] = {}
+        self.questions: dict[str, dict[str, str]] = {}
+        """What to POST, as JSON and with the ``key_id``, to URLs that give one key at a time to their customers."""
 
     def get(self, url: str, kid: str = "") -> PublicKey:
         """The key ``kid`` of the document at ``url``; Unavailable if it is not here yet."""
@@ -46,6 +48,8 @@ class Keys:
         found = _read(document)
         if not found:
             raise ValueError(f"no usable key in the document at {url}")
+        if url not in self.questions:  # the whole set: what is no longer in it has been withdrawn
+            self._keys = {place: key for place, key in self._keys.items() if place[0] != url}
         for kid, key in found.items():
             self._keys[url, kid] = key
         self.wanted.pop(url, None)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 
+import msgspec
 import structlog
 
 from hookline.destinations.client import CallFailed, Client
@@ -17,6 +18,7 @@ log = structlog.get_logger("hookline.keys")
 
 _LOOK = 0.5
 _SECONDS = 10.0
+_AT_ONCE = 4
 AGAIN = 60.0
 """Seconds between two fetches of one URL: strangers choose key ids, and must not make us knock for each."""
 
@@ -43,12 +45,37 @@ async def fetch_due(client: Client, keys: Keys, fetched: dict[str, float], now: 
 
 
 async def _fetch(client: Client, keys: Keys, url: str) -> None:
+    question = keys.questions.get(url)
     try:
-        answer = await client.send("GET", read_url(url), [(b"Accept-Encoding", b"identity")], b"", seconds=_SECONDS)
-        if answer.status != 200:
-            raise ValueError(f"the answer was {answer.status}")
-        count = keys.put(url, answer.body)
+        if question is None:
+            count = keys.put(url, await _ask(client, "GET", url, b""))
+        else:
+            count = await _ask_for_each(client, keys, url, question)
     except (Blocked, CallFailed, ConfigError, ValueError) as trouble:
         log.error("keys not fetched", url=url, problem=str(trouble), again_in=AGAIN, answer=503)
     else:
         log.info("keys fetched", url=url, count=count)
+
+
+async def _ask_for_each(client: Client, keys: Keys, url: str, question: dict[str, str]) -> int:
+    """Keys that are given one by one: a few of those that are wanted, as strangers can want any. What is left unasked
+    is wanted again by the next request that names it."""
+    asked = list(keys.wanted.pop(url))[:_AT_ONCE]
+    count, trouble = 0, ValueError("no key wanted")
+    for kid in asked:
+        try:
+            count += keys.put(url, await _ask(client, "POST", url, msgspec.json.encode(question | {"key_id": kid})))
+        except ValueError as problem:
+            trouble = problem
+    if not count:
+        raise trouble
+    return count
+
+
+async def _ask(client: Client, method: str, url: str, body: bytes) -> bytes:
+    """The document at a URL. ValueError for any answer but 200."""
+    headers = [(b"Accept-Encoding", b"identity")] + [(b"Content-Type", b"application/json")] * bool(body)
+    answer = await client.send(method, read_url(url), headers, body, seconds=_SECONDS)
+    if answer.status != 200:
+        raise ValueError(f"the answer was {answer.status}")
+    return answer.body

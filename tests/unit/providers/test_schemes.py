@@ -440,3 +440,28 @@ def test_signatures_of_a_rotation_may_come_in_headers_of_their_own():
         else:
             with pytest.raises(Rejected):
                 verifier.check(many, NOW)
+
+
+def test_a_published_set_replaces_the_one_before():
+    """A key that its provider has withdrawn must not stay good here for ever."""
+    keys = providers.Keys()
+    keys.put("https://keys.example/", _jwks("old"))
+    keys.put("https://keys.example/", _jwks("new"))
+    assert keys.get("https://keys.example/", "new")
+    with pytest.raises(Unavailable):
+        keys.get("https://keys.example/", "old")
+
+
+def test_plaid_is_asked_for_one_key_at_a_time_with_the_customers_credentials():
+    keys = providers.Keys()
+    options = {"client_id": "us", "sandbox": True}
+    source = Source(name="plaid", provider="plaid", environment="", path="/", url="https://h/", options=options)
+    providers.bind(source, ["api-secret"], keys)
+    [(url, question)] = keys.questions.items()
+    assert url == "https://sandbox.plaid.com/webhook_verification_key/get"
+    assert question == {"client_id": "us", "secret": "api-secret"}
+    for kid in ("one", "two"):  # each answer holds one key, and the others stay
+        [key] = json.loads(_jwks(kid))["keys"]
+        assert keys.put(url, json.dumps({"key": key, "request_id": "r"}).encode()) == 1
+    assert keys.get(url, "one")
+    assert keys.get(url, "two")

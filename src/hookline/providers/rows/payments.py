@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
 from hookline.providers.base import Provider
 from hookline.providers.facts import Facts
 from hookline.providers.fields import Flag, Time, first, join, whole
@@ -181,6 +186,23 @@ def _plaid(claims: Claims, facts: Facts, binding: Binding) -> None:
 
 
 PLAID_KEYS = "https://production.plaid.com/webhook_verification_key/get"
+PLAID_SANDBOX_KEYS = "https://sandbox.plaid.com/webhook_verification_key/get"
+
+
+def _plaid_question(binding: Binding) -> dict[str, str] | None:
+    """Plaid gives its keys one by one, to its customers only."""
+    client = binding.options.get("client_id")
+    if not isinstance(client, str) or not binding.secrets:
+        return None
+    return {"client_id": client, "secret": binding.secrets[0]}
+
+
+def _plaid_row(row: Provider, options: Mapping[str, Any], where: str) -> Provider:
+    if not options.get("sandbox"):
+        return row
+    assert isinstance(row.scheme, Jwt)
+    return msgspec.structs.replace(row, scheme=msgspec.structs.replace(row.scheme, keys_url=PLAID_SANDBOX_KEYS))
+
 
 PLAID = Provider(
     name="plaid",
@@ -191,16 +213,20 @@ PLAID = Provider(
         header="Plaid-Verification",
         prefix="",
         keys_url=PLAID_KEYS,
+        question=_plaid_question,
         judge=_plaid,
         claims=lambda draft, binding: {"iat": int(draft.now), "request_body_sha256": body_hash(draft.body)},
         max_age=300,
     ),
-    credential="none: Plaid's key is fetched by its id",
+    credential="the API secret, with client_id, by which Plaid's verification keys are fetched",
     no_secret=True,
     type=join(".", "body.webhook_type", "body.webhook_code"),
     subject=first("body.item_id", "body.transfer_id", "body.asset_report_id"),
     live=Flag("body.environment", live=("production",), test=("sandbox",)),
+    options=frozenset({"client_id", "sandbox"}),
+    configure=_plaid_row,
     signs_time=True,
+    notes="sandbox = true fetches the keys of Plaid's sandbox.",
 )
 
 

@@ -98,6 +98,8 @@ class Jwt(msgspec.Struct, frozen=True, kw_only=True):
     judge: Judge
     claims: Callable[[Draft, Binding], Claims]
     """What a token of ours says."""
+    question: Callable[[Binding], dict[str, str] | None] | None = None
+    """What to ask ``keys_url`` with, where it answers only customers."""
     needs: tuple[str, ...] = ()
     """Options without which the token could be anybody's."""
     max_age: float | None = None
@@ -127,6 +129,8 @@ class JwtCheck:
         self.private: PrivateKey | None = None
         self._name = scheme.header.lower().encode()
         self._prefix = scheme.prefix.encode()
+        if scheme.question is not None and (question := scheme.question(binding)) is not None:
+            binding.keys.questions[scheme.keys_url] = question
         secrets = [secret for secret in binding.secrets if not scheme.keys_url or "PRIVATE KEY-----" in secret]
         if not secrets and not scheme.keys_url:
             binding.need_secrets()
