@@ -121,7 +121,9 @@ def test_an_app_listens_too(tmp_path: Path) -> None:
     hooks.on("github", "push")(sent)
     assert keys(problems(tmp_path, text)) == [("warning", "sources.github")]
     assert problems(tmp_path, text, app=hooks) == []
-    assert problems(tmp_path, '[server]\napp = "shop:hooks"\n' + text) == []
+    [problem] = problems(tmp_path, '[server]\napp = "no_such_shop:hooks"\n' + text)
+    assert problem.key == "app no_such_shop:hooks"
+    assert "there is no module" in problem.what
 
 
 def test_a_handler_for_a_source_that_is_not_there_names_its_line(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from hookline import filters, providers
 from hookline.app import Hookline
+from hookline.app.imports import find_app
 from hookline.config import Config, Problem, SecretRef, Source, read, resolved_destination, resolved_source
 from hookline.destinations import build
 from hookline.errors import ConfigError
@@ -36,19 +37,27 @@ def check(
     flags: Mapping[str, object] | None = None,
     *,
     now: float,
-    app: Hookline | None = None,
+    app: Hookline | str | None = None,
     secrets: bool = True,
 ) -> tuple[Config, list[Problem]]:
     """The readable part of a configuration, and every problem that it has, in the order of the file.
 
-    ``secrets=False`` looks up no secret and says nothing about them: for machines that have none, such as CI. ``app``
-    brings its own settings and its handlers' names.
+    ``secrets=False`` looks up no secret and says nothing about them: for machines that have none, such as CI. ``app``,
+    or its ``module:attribute`` (``server.app`` where nobody says), brings its own settings and its handlers' names; one
+    that cannot be imported is a problem like any other.
     """
-    config, problems = read(paths or (app.files if app else ()), env, flags, app.config if app else None)
-    if not secrets:
-        problems = [problem for problem in problems if problem.level != "secret"]
-    problems += judge(config, env, now=now, app=app, secrets=secrets)
-    return config, sorted(set_of(problems), key=Problem.order)
+    found: list[Problem] = []
+    name = app if isinstance(app, str) else ""
+    if app is None:
+        config, _ = read(paths, env, flags)
+        name = config.server.app
+    if name:
+        app = _imported(name, found)
+    hooks = app if isinstance(app, Hookline) else None
+    config, problems = read(paths or (hooks.files if hooks else ()), env, flags, hooks.config if hooks else None)
+    found += (problem for problem in problems if secrets or problem.level != "secret")
+    found += judge(config, env, now=now, app=hooks, secrets=secrets, unheard=bool(name) and hooks is None)
+    return config, sorted(set_of(found), key=Problem.order)
 
 
 def judge(
@@ -58,18 +67,28 @@ def judge(
     now: float,
     app: Hookline | None = None,
     secrets: bool = True,
+    unheard: bool = False,
 ) -> list[Problem]:
-    """What is wrong with a configuration that could be read."""
+    """What is wrong with a configuration that could be read. ``unheard``: there is an app that could not be asked."""
     handlers = list(app.handlers.values()) if app else []
     return [
         *(problem for source in config.sources.values() for problem in _source(config, source, env, now, secrets)),
         *(problem for name in config.destinations for problem in _destination(config, name, env, secrets)),
         *_filters(config),
         *_handlers(config, handlers),
-        *_unrouted(config, handlers, app is not None),
+        *([] if unheard else _unrouted(config, handlers, app is not None)),
         *_advice(config, handlers),
         *_https(config),
     ]
+
+
+def _imported(name: str, problems: list[Problem]) -> Hookline | None:
+    try:
+        return find_app(name)
+    except ConfigError as trouble:
+        what, _, cure = str(trouble).partition(" — ")
+        problems.append(Problem(key=f"app {name}", what=what, cure=cure))
+        return None
 
 
 def set_of(problems: Iterable[Problem]) -> Iterator[Problem]:
@@ -187,9 +206,7 @@ def _handlers(config: Config, handlers: Sequence[Handler]) -> Iterator[Problem]:
 
 
 def _unrouted(config: Config, handlers: Sequence[Handler], app_is_here: bool) -> Iterator[Problem]:
-    """Sources whose events nobody wants. Of an app that is not here, nothing can be said."""
-    if config.server.app and not app_is_here:
-        return
+    """Sources whose events nobody wants."""
     here = config.server.environment
     wanted = [(route.source, route.environment or here) for route in config.routes]
     wanted += [(handler.source, handler.environment or here) for handler in handlers]

@@ -83,10 +83,8 @@ def check(app: str | None, no_secrets: bool) -> None:
     Ends with 3 if there is any. Warnings alone end with 0.
     """
     from hookline.app.check import check as look
-    from hookline.app.imports import find_app
 
-    hooks = find_app(app) if app else None
-    config, problems = look(options().config, now=time.time(), app=hooks, secrets=not no_secrets)
+    config, problems = look(options().config, now=time.time(), app=app, secrets=not no_secrets)
     bad = [problem for problem in problems if problem.level != "warning"]
     if options().json:
         output.objects({name: getattr(problem, name) for name in problem.__struct_fields__} for problem in problems)
