@@ -245,6 +245,13 @@ async def test_an_event_answers_to_every_name_it_has(store: SqliteStore, clock: 
         assert await store.find_event(name) == wanted, name
 
 
+async def test_a_providers_id_is_found_where_the_key_is_another(store: SqliteStore) -> None:
+    [receipt] = await store.accept([arrival(event("digest of the body", provider_id="pi_7"))])
+    assert not isinstance(receipt, Exception)
+    assert await store.find_event("pi_7") == receipt.events[0]
+    assert await store.find_event("digest of the body") is None
+
+
 async def test_a_providers_id_is_found_after_its_key_was_sorted_away(store: SqliteStore) -> None:
     number = (await accept_one(store, "d1")).events[0]
     for other in range(5):

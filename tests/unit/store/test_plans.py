@@ -38,7 +38,7 @@ READS_ALL = {
 
 ORDERED_WALKS = {
     "event_sources": "skips from source to source",
-    "fresh_key_of": "the fresh keys are few (see keyruns.RUN)",
+    "fresh_keys_of": "the fresh keys are few (see keyruns.RUN)",
     "fresh_hashes": "begins where it stopped",
     "noted_sources": "the request log is bounded",
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from hookline import ids, search
 from hookline.store.compress import Codec
 from hookline.store.records import (
@@ -16,7 +18,7 @@ from hookline.store.records import (
 )
 from hookline.store.sqlite import browse
 from hookline.store.sqlite.browse import Over
-from hookline.store.sqlite.keys import RECORD, Filter, find_record, key_hash, known
+from hookline.store.sqlite.keys import Filter, find_record, key_hash, known
 from hookline.store.sqlite.tx import Tx
 
 LATEST = "latest"
@@ -30,7 +32,8 @@ def find_event(tx: Tx, name: str, codec: Codec, over: Over) -> int | None:
         return _latest(tx, rest.strip(), codec, over)
     known_id = ids.read(name)
     if known_id is None:
-        return _by_provider_id(tx, name)
+        found = _by_provider_id(tx, name)
+        return found or _newest(tx, search.Term(field="provider_id", value=name), codec, over)
     prefix, number = known_id
     match prefix:
         case "dlv":
@@ -127,7 +130,11 @@ def _latest(tx: Tx, type: str, codec: Codec, over: Over) -> int | None:
     if not type:
         row = tx.one("latest_event")
         return row[0] if row is not None else None
-    wanted = search.Term(field="type", op="like" if "*" in type else "=", value=type)
+    return _newest(tx, search.Term(field="type", op="like" if "*" in type else "=", value=type), codec, over)
+
+
+def _newest(tx: Tx, wanted: search.Term, codec: Codec, over: Over) -> int | None:
+    """The first that a search finds before its time is up."""
     cursor = None
     while True:
         page = browse.listed(tx, browse.LIST_EVENTS, codec, wanted, 1, cursor, over)
@@ -137,19 +144,19 @@ def _latest(tx: Tx, type: str, codec: Codec, over: Over) -> int | None:
 
 
 def _by_provider_id(tx: Tx, name: str) -> int | None:
-    """Through the dedupe keys: they are the provider's ids, hashed with each source's name. The newest, if several."""
-    found = []
-    runs = [(row[0], _filter(tx, row[0])) for row in tx.run("live_runs")]
-    for (source,) in tx.run("event_sources"):
-        hashed = key_hash(source, name)
-        row = tx.one("fresh_key_of", hash=hashed)
-        records = [row[0]] if row is not None else []
-        for run, may in runs:
+    """Through the dedupe keys: nearly all are the provider's ids, hashed with each source's name. The newest, if
+    several."""
+    hashes = [key_hash(source, name) for (source,) in tx.run("event_sources")]
+    texts = msgspec.json.encode([hashed.hex().upper() for hashed in hashes]).decode()
+    records = [row[0] for row in tx.run("fresh_keys_of", hashes=texts)]
+    for (run,) in tx.run("live_runs"):
+        may = _filter(tx, run)
+        for hashed in hashes:
             page = tx.one("key_page", run=run, hash=hashed) if may.may_hold(hashed) else None
             record = find_record(page[0], hashed) if page is not None else None
             if record is not None:
                 records.append(record)
-        found += [known(record[: RECORD.size]).event for record in records]
+    found = {known(record).event for record in records}
     return next((event for event in sorted(found, reverse=True) if _is(tx, event, name)), None)
 
 

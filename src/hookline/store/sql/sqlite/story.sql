@@ -34,8 +34,8 @@ select id from events where id > :id and id <= :id + 1000 and request = :id orde
 -- name: known_event
 select id from events where id = :id and provider_id = :provider_id
 
--- name: fresh_key_of
-select record from fresh_keys where substr(record, 1, 8) = :hash order by seq desc limit 1
+-- name: fresh_keys_of
+select record from fresh_keys where hex(substr(record, 1, 8)) in (select value from json_each(:hashes))
 
 -- name: latest_event
 select max(id) from events
