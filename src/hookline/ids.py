@@ -15,6 +15,7 @@ _COUNTER_BITS = 22
 _COUNTER_MASK = (1 << _COUNTER_BITS) - 1
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford: no i, l, o, u
 _VALUES = {char: index for index, char in enumerate(_ALPHABET)}
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _LENGTH = 13  # 13 * 5 = 65 bits
 _MAX = (1 << 63) - 1
 
@@ -63,10 +64,11 @@ class IdMaker:
 
 def show(prefix: str, number: int) -> str:
     """``show("evt", 1234)`` → ``"evt_0000000000016j"``: what people see and type."""
-    chars = []
-    for shift in range((_LENGTH - 1) * 5, -1, -5):
-        chars.append(_ALPHABET[(number >> shift) & 31])
-    return f"{prefix}_{''.join(chars)}"
+    pairs = _PAIRS
+    return (
+        f"{prefix}_{_ALPHABET[number >> 60]}{pairs[number >> 50 & 1023]}{pairs[number >> 40 & 1023]}"
+        f"{pairs[number >> 30 & 1023]}{pairs[number >> 20 & 1023]}{pairs[number >> 10 & 1023]}{pairs[number & 1023]}"
+    )
 
 
 def read(text: str, prefix: str | None = None) -> tuple[str, int] | None:
