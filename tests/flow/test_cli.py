@@ -7,6 +7,8 @@ import re
 
 import pytest
 from api_rig import ADMIN_TOKEN, ENVIRONMENT, MARKED, SECRET, TOKENS, Served, hookline
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from hookline.cli import exits
 
@@ -210,6 +212,24 @@ def test_every_mistake_has_its_exit_code_and_a_line(local, remote, arguments, co
         assert (result.exit_code, result.stdout) == (code, "")
         assert says in result.stderr
         assert "Traceback" not in result.stderr
+
+
+@given(st.text(max_size=40))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_query_finds_something_or_says_where_it_is_wrong(local, query):
+    result = local("events", "list", f"--query={query}", "--json")
+    assert result.exit_code in (0, exits.USAGE)
+    assert "Traceback" not in result.stderr
+    assert not STEERS.search(result.stdout + result.stderr)
+
+
+def test_an_export_never_overwrites_a_file(local, tmp_path):
+    target = tmp_path / "events.jsonl"
+    assert local("events", "export", "-o", str(target)).exit_code == 0
+    assert len(target.read_text().splitlines()) == 3
+    again = local("events", "export", "-o", str(target))
+    assert again.exit_code == exits.FAILURE
+    assert "is there already" in again.stderr
 
 
 def test_a_server_that_is_not_there_is_7(monkeypatch):

@@ -9,11 +9,10 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 import msgspec
 
-from hookline.admin.objects import Page
 from hookline.config import Config
 from hookline.errors import HooklineError
 
@@ -110,11 +109,6 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     def reads(self) -> bool:
         return self.method == "GET"
 
-    @property
-    def pages(self) -> bool:
-        """Whether it answers a list that goes on."""
-        return get_origin(self.answer) is Page
-
 
 OPERATIONS: dict[str, Operation] = {}
 Run = TypeVar("Run", bound=Callable[[Desk, Any], Awaitable[Any]])
@@ -143,11 +137,6 @@ def operation(method: str, path: str, *, role: str = "viewer", status: int = 200
         return run
 
     return add
-
-
-def answer_type(operation: Operation) -> Any:
-    """The row type of a page, else the answer's own type."""
-    return get_args(operation.answer)[0] if operation.pages else operation.answer
 
 
 async def perform(operation: Operation, desk: Desk, given: dict[str, Any], *, strict: bool) -> Any:
