@@ -54,7 +54,8 @@ class Greeter:
                 log.error("cannot accept", problem=str(trouble), again_in=_PAUSE)
                 await asyncio.sleep(_PAUSE)
                 continue
-            name, proxied = neighbourhood(address[0]), self._door.peers.trusts(address[0])
+            host = address[0] if isinstance(address, tuple) else ""
+            name, proxied = neighbourhood(host), not host or self._door.peers.trusts(host)
             if self._door.full(name, proxied, near=self._greeting[name], anywhere=len(self._handshakes)):
                 sock.close()  # it wants TLS: there is no way to say 503 that would not cost us a handshake
                 continue

@@ -117,7 +117,7 @@ class Connection(asyncio.Protocol):
         peername = transport.get_extra_info("peername")
         self.host = peername[0] if isinstance(peername, tuple) else ""
         self.tls = transport.get_extra_info("ssl_object") is not None
-        self.proxied = self.door.peers.trusts(self.host)
+        self.proxied = not self.host or self.door.peers.trusts(self.host)  # a Unix socket is a proxy of this machine
         self.neighbourhood = neighbourhood(self.host)
         if self.door.enter(self):
             limits = self.door.limits

@@ -46,7 +46,7 @@ class Wire(asyncio.Transport):
     """What a connection writes, and what is done to it."""
 
     def __init__(self, host: str = "192.0.2.7", tls: bool = False) -> None:
-        super().__init__({"peername": (host, 4711), "ssl_object": object() if tls else None})
+        super().__init__({"peername": (host, 4711) if host else "", "ssl_object": object() if tls else None})
         self.sent = b""
         self.reading = True
         self.half_closed = False

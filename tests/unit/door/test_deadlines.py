@@ -83,6 +83,16 @@ async def test_proxies_keep_their_connections_longer_and_bring_more():
     assert all(wire.over for _, wire in proxies)
 
 
+async def test_who_comes_over_a_unix_socket_is_a_proxy_of_this_machine(hall: Hall):
+    for _ in range(70):
+        connection, wire = hall.connect("")
+        assert not wire.over
+    connection.data_received(raw(hall.signed(), (b"X-Forwarded-For", b"198.51.100.7")))
+    await hall.settle()
+    assert wire.statuses() == [200]
+    assert hall.store.arrivals[0].request.peer == "198.51.100.7"
+
+
 async def test_nobody_is_cut_off_while_we_owe_an_answer(hall: Hall):
     connection, wire = hall.connect()
     connection.data_received(raw(hall.signed()))

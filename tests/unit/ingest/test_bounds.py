@@ -191,6 +191,8 @@ def test_addresses_are_compared_whatever_they_wear():
     assert not within("not an address", nets)
     assert neighbourhood("2001:db8:1:2:3:4:5:6") == "2001:db8:1:2::/64"
     assert neighbourhood("::ffff:192.0.2.1") == neighbourhood("192.0.2.1") == "192.0.2.1"
+    assert neighbourhood("fe80::1%eth0").startswith("fe80::")
+    assert neighbourhood("") == ""
     with pytest.raises(ConfigError, match=r"sources\.a\.addresses: 'nonsense'"):
         networks(["nonsense"], "sources.a.addresses")
 
