@@ -54,6 +54,6 @@ def chores(store: SqliteStore, config: Callable[[], Config]) -> list[asyncio.Tas
     return [
         asyncio.create_task(every(600, retain), name="retention"),
         asyncio.create_task(every(600, fold_counters), name="counters"),
-        asyncio.create_task(every(60, tidy_keys), name="keys"),
+        asyncio.create_task(every(5, tidy_keys), name="keys"),
         asyncio.create_task(every(300, train_dictionaries), name="training"),
     ]

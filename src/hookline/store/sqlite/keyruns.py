@@ -26,7 +26,7 @@ BITE = 40
 async def tidy_keys(store: Transactions, *, run: int = RUN) -> int:
     """Sort and merge what is due; returns how many runs were built. Stopping it anywhere loses nothing. The caller sees
     to it that nobody else does it at the same time."""
-    await _drop(store, await store.write(_abandoned))
+    await _drop(store, await store.read(_abandoned))
     built = 0
     while (last := await store.read(_due, run)) is not None:
         await _sort(store, last)

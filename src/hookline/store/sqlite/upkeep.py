@@ -89,7 +89,8 @@ class Upkeep:
             return await retention.retain(self, keep, self.now()) if mine else None
 
     async def tidy_keys(self) -> int:
-        """Sort and merge dedupe keys (see :mod:`hookline.store.sqlite.keyruns`). Every minute; where another
+        """Sort and merge dedupe keys (see :mod:`hookline.store.sqlite.keyruns`). Every few seconds (what
+        is not sorted yet, every process that accepts keeps in memory); where another
         process is at it, nothing is done."""
         with only_one(self.path, "keys") as mine:
             return await tidy_keys(self) if mine else 0
