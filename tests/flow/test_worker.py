@@ -9,9 +9,11 @@ import pytest
 from worker_rig import deliveries, handler, opened, put, rows, tries, worker_of
 
 from hookline import filters
+from hookline.errors import Unavailable
 from hookline.handlers import Fail, Ignore, NeedsReview, Retry
 from hookline.model import Event
 from hookline.store.clock import FakeClock
+from hookline.worker import WorkerSettings
 
 
 @pytest.fixture
@@ -253,8 +255,6 @@ async def test_one_hanging_destination_does_not_hold_up_the_others(store):
         if len(quick) == 100:
             done.set()
 
-    from hookline.worker import WorkerSettings
-
     settings = WorkerSettings(drain=0.01)
     worker = worker_of(store, handler(hang, name="app.hang"), handler(handle), settings=settings)
     await put(store, *range(100), to=["app.hang", "app.handle"])
@@ -291,8 +291,6 @@ async def test_what_does_not_end_in_time_is_handed_back_without_using_up_an_atte
         started.set()
         await asyncio.Event().wait()
 
-    from hookline.worker import WorkerSettings
-
     await put(store, 1)
     worker = worker_of(store, handler(handle), settings=WorkerSettings(drain=0.01))
     running = asyncio.create_task(worker.run())
@@ -305,4 +303,72 @@ async def test_what_does_not_end_in_time_is_handed_back_without_using_up_an_atte
         assert event.attempt == 1
 
     assert await worker_of(store, handler(again), name="w2").step() == 1
+    assert await deliveries(store) == [("succeeded", "")]
+
+
+async def test_a_store_that_cannot_take_settlements_is_asked_again(store, monkeypatch):
+    """Nothing runs twice for it: the leases are kept meanwhile."""
+    seen: list[int] = []
+    done = asyncio.Event()
+    settle, refused = store.settle, [2]
+
+    async def handle(event: Event) -> None:
+        seen.append(event.body)
+
+    async def unsure(settlements):
+        if refused[0]:
+            refused[0] -= 1
+            raise Unavailable("the disk is full")
+        done.set()
+        return await settle(settlements)
+
+    monkeypatch.setattr(store, "settle", unsure)
+    await put(store, 1, 2)
+    worker = worker_of(store, handler(handle))
+    running = asyncio.create_task(worker.run())
+    await done.wait()
+    worker.stop()
+    await running
+    assert sorted(seen) == [1, 2]
+    assert await deliveries(store) == [("succeeded", "")] * 2
+
+
+async def test_one_settlement_that_cannot_be_written_holds_up_no_other(store, monkeypatch):
+    settle = store.settle
+
+    async def handle(event: Event) -> None:
+        return None
+
+    async def picky(settlements):
+        if any(entry.claim.event.body == "bad" for entry in settlements):
+            raise ValueError("no such thing")
+        return await settle(settlements)
+
+    monkeypatch.setattr(store, "settle", picky)
+    await put(store, 1, "bad", 2)
+    worker = worker_of(store, handler(handle))
+    await worker.step()
+    assert [state for state, _ in await deliveries(store)] == ["succeeded", "pending", "succeeded"]
+    assert worker.held == {}
+
+
+async def test_a_store_that_cannot_be_claimed_from_is_asked_again(store, monkeypatch):
+    done = asyncio.Event()
+    claim, broken = store.claim, [Unavailable("busy", retry_after=0), ValueError("a torn row")]
+
+    async def handle(event: Event) -> None:
+        done.set()
+
+    async def unsure(*args):
+        if broken:
+            raise broken.pop(0)
+        return await claim(*args)
+
+    monkeypatch.setattr(store, "claim", unsure)
+    await put(store, 1)
+    worker = worker_of(store, handler(handle), settings=WorkerSettings(poll=0.01))
+    running = asyncio.create_task(worker.run())
+    await done.wait()
+    worker.stop()
+    await running
     assert await deliveries(store) == [("succeeded", "")]

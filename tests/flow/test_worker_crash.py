@@ -242,7 +242,7 @@ async def test_who_lost_his_lease_is_interrupted_and_settles_nothing(store, cloc
     await asyncio.to_thread(keeper.renew, time.monotonic())
     await interrupted.wait()
     await asyncio.gather(stepping, return_exceptions=True)
-    await worker._settle_finished()
+    await worker.settler.settle()
     assert await deliveries(store) == [("succeeded", "")]
     assert [(state, reason) for state, reason, _ in await tries(store)] == [
         ("pending", "lease ran out"),

@@ -118,7 +118,7 @@ class Keeper:
             self._worker.end(held, too_late(held.destination.timeout))
         for held in others:
             self._worker.interrupt(held, "its process had to be replaced")
-        left, self._worker.finished = self._worker.finished, []
+        left = self._worker.settler.take_all()
         if left:
             try:
                 asyncio.run(self._store.settle(left))

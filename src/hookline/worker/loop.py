@@ -30,16 +30,12 @@ from hookline.worker.alone import Alone, Crash
 from hookline.worker.board import Board
 from hookline.worker.held import Held
 from hookline.worker.settings import WorkerSettings
+from hookline.worker.settler import Settler
 
 log = structlog.get_logger("hookline.worker")
 
 LINGER = 0.002
 """Seconds to wait for more places to become free before a claim that would bring few."""
-SETTLE_LINGER = 0.003
-"""Seconds for others to finish before a settlement of few: at a trickle, every event would otherwise cost a commit of
-its own, and the door queues behind each. Nobody waits for it where no limit does."""
-SETTLE_AT_ONCE = 256
-"""Settlements in one transaction: the door waits for it."""
 DIGEST_AT_ONCE = 100
 """Events in one message."""
 
@@ -76,7 +72,7 @@ class Worker:
         self.settings = settings or WorkerSettings()
         self.held: dict[int, Held] = {}
         """By delivery; read by the keeper's thread too."""
-        self.finished: list[Settlement] = []
+        self.settler = Settler(store.settle, self._under_way, self._settled)
         self._store = store
         self._destinations = dict(destinations)
         self._digests = {
@@ -100,7 +96,6 @@ class Worker:
         }
         self._full: set[str] = set()  # had no place left, or took all it asked for: there may be more
         self._look = asyncio.Event()
-        self._done = asyncio.Event()
         self._idle = asyncio.Event()
         self._stopping = asyncio.Event()
 
@@ -108,7 +103,7 @@ class Worker:
 
     async def run(self) -> None:
         """Until :meth:`stop`; returns when everything is settled or handed back."""
-        settling = asyncio.create_task(self._settle_for_ever())
+        settling = asyncio.create_task(self.settler.run())
         listening = asyncio.create_task(self._listen())
         try:
             await self._claim_until_stopped()
@@ -127,8 +122,8 @@ class Worker:
         """Claim once, run what came to its end, settle it: how tests move a worker. Returns how many it was."""
         claims = await self._claim()
         await asyncio.gather(*(held.task for held in list(self.held.values()) if held.task is not None))
-        while self.finished:
-            await self._settle_finished()
+        while self.settler.waiting:
+            await self.settler.settle()
         return len(claims)
 
     # -- claiming ----------------------------------------------------------------------------------------------------
@@ -141,13 +136,20 @@ class Worker:
             except Unavailable as problem:
                 log.warning("cannot claim", reason=problem.reason)
                 await asyncio.sleep(min(problem.retry_after, 5))
+            except Exception:  # a row that cannot be read must not end everybody's work; its lease runs out
+                log.exception("claim broke")
+                await asyncio.sleep(self.settings.poll)
             await self._look.wait()
             if any(self._running.values()) and not self._stopping.is_set():
                 await asyncio.sleep(LINGER)
 
     async def _listen(self) -> None:
         while True:
-            await self._store.wait_for_work(self.settings.poll)
+            try:
+                await self._store.wait_for_work(self.settings.poll)
+            except Exception:  # nobody may wake us then, but the poll goes on
+                log.exception("cannot hear of work")
+                await asyncio.sleep(self.settings.poll)
             self._look.set()
 
     async def _claim(self) -> list[Claim]:
@@ -226,9 +228,8 @@ class Worker:
     async def _attempt_in_store(self, held: Held, act: Callable[[Event, Any], Outcome]) -> None:
         """What the handler writes commits together with the end of its delivery."""
         claim, now = held.claim, self._store.now()
-        wanted = self._filters.get(claim.route)
-        if wanted is not None and (clause := wanted.judge(claim.event)) is not None:
-            self.end(held, Outcome(state=State.IGNORED, reason=f"when: {clause}"))
+        if (refused := self._filtered(claim)) is not None:
+            self.end(held, refused)
             return
         done = Outcome(state=State.SUCCEEDED)
         decision = Decision(State.SUCCEEDED, "")
@@ -244,8 +245,7 @@ class Worker:
             telemetry.attempted(claim, outcome, decision, time.monotonic() - held.since)
             self._release(held)
             self._leased[claim.destination] -= 1
-            self.held.pop(claim.delivery, None)
-            self._done.set()
+            self._forget(claim.delivery)
         else:
             self.end(held, outcome)
 
@@ -274,18 +274,22 @@ class Worker:
         self._queue(held, outcome, decision, now, counted=False, crashed=True)
 
     async def _try(self, claim: Claim, destination: Destination) -> Outcome:
-        wanted = self._filters.get(claim.route)
-        if wanted is not None and (clause := wanted.judge(claim.event)) is not None:
-            return Outcome(state=State.IGNORED, reason=f"when: {clause}")
         try:
+            if (refused := self._filtered(claim)) is not None:
+                return refused
             if destination.policy.on_unknown == "hold" and claim.tries >= claim.attempt:
                 lost = await self._store.left_unknown(claim.delivery)
                 if lost is not None:
                     return Outcome(state=State.NEEDS_REVIEW, reason=f"may have been done: {lost}")
             return await destination.send(claim)
         except Exception as problem:  # a bug of ours: the delivery must not end in silence for it
-            log.exception("attempt broke", destination=destination.name, delivery=claim.delivery)
-            return Outcome(reason=f"internal error: {type(problem).__name__}", error=traceback.format_exc(limit=-20))
+            return _broken(destination, problem)
+
+    def _filtered(self, claim: Claim) -> Outcome | None:
+        """The answer of the route's ``when``, where it says no."""
+        wanted = self._filters.get(claim.route)
+        clause = wanted.judge(claim.event) if wanted is not None else None
+        return None if clause is None else Outcome(state=State.IGNORED, reason=f"when: {clause}")
 
     def _start_digest(self, claims: Sequence[Claim]) -> None:
         """Events that are told together: each waits for the end of its window, where one message takes them all."""
@@ -309,9 +313,8 @@ class Worker:
     async def _attempt_many(self, batch: Sequence[Held], destination: DigestDestination) -> None:
         told = []
         for held in batch:
-            wanted = self._filters.get(held.claim.route)
-            if wanted is not None and (clause := wanted.judge(held.claim.event)) is not None:
-                self.end(held, Outcome(state=State.IGNORED, reason=f"when: {clause}"))
+            if (refused := self._filtered(held.claim)) is not None:
+                self.end(held, refused)
             else:
                 told.append(held)
         if not told:
@@ -319,8 +322,7 @@ class Worker:
         try:
             outcome = await destination.send_many([held.claim for held in told])
         except Exception as problem:  # as in _try
-            log.exception("digest broke", destination=destination.name)
-            outcome = Outcome(reason=f"internal error: {type(problem).__name__}", error=traceback.format_exc(limit=-20))
+            outcome = _broken(destination, problem)
         for held in told:
             self.end(held, outcome)
 
@@ -345,8 +347,10 @@ class Worker:
         self, held: Held, outcome: Outcome, decision: Decision, now: float, *, counted: bool, crashed: bool = False
     ) -> None:
         self._release(held)
-        self.finished.append(self._settlement(held, outcome, decision, now, counted=counted, crashed=crashed))
-        self._done.set()
+        settlement = self._settlement(held, outcome, decision, now, counted=counted, crashed=crashed)
+        # somebody may wait for it: a stop, the next of its ordering key, a destination at its limit
+        awaited = held.claim.ordering_key is not None or held.destination.limits.concurrency is not None
+        self.settler.put(settlement, at_once=awaited or self._stopping.is_set())
 
     def _release(self, held: Held) -> None:
         """Its place is free."""
@@ -376,76 +380,26 @@ class Worker:
             crashed=crashed,
         )
 
-    # -- settling ----------------------------------------------------------------------------------------------------
-
-    async def _settle_for_ever(self) -> None:
-        while True:
-            await self._done.wait()
-            self._done.clear()
-            if len(self.finished) < SETTLE_AT_ONCE and not self._is_awaited():
-                await asyncio.sleep(SETTLE_LINGER)
-            pause = 0.1
-            while self.finished:
-                try:
-                    await self._settle_finished()
-                    pause = 0.1
-                except Unavailable as problem:  # the leases are kept meanwhile
-                    log.warning("cannot settle", reason=problem.reason, waiting=len(self.finished))
-                    await asyncio.sleep(pause)
-                    pause = min(5.0, pause * 2)
-            if not self.held:
-                self._idle.set()
-
-    def _is_awaited(self) -> bool:
-        """Does somebody wait for these settlements: a stop, an ordering key's next, a destination at its limit?"""
-        return self._stopping.is_set() or any(
-            entry.claim.ordering_key is not None
-            or self._destinations[entry.claim.destination].limits.concurrency is not None
-            for entry in self.finished
-        )
-
-    async def _settle_finished(self) -> None:
-        batch = self.finished[:SETTLE_AT_ONCE]
-        self._give_up_leases(batch, -1)
-        try:
-            kept = await self._store.settle(batch)
-        except Unavailable:
-            self._give_up_leases(batch, +1)
-            raise
-        except Exception:
-            log.exception("settlements broke", count=len(batch))
-            kept = await self._settle_one_by_one(batch)
-        del self.finished[: len(batch)]
-        for settlement, ok in zip(batch, kept, strict=True):
-            self.held.pop(settlement.claim.delivery, None)
-            if not ok:
-                log.warning(
-                    "lease lost",
-                    destination=settlement.claim.destination,
-                    id=settlement.claim.event.id,
-                    would=settlement.reason,
-                )
-
-    async def _settle_one_by_one(self, batch: Iterable[Settlement]) -> list[bool]:
-        """One settlement that the store cannot take must not hold up the others; its own lease runs out."""
-        kept = []
-        for settlement in batch:
-            try:
-                kept.extend(await self._store.settle([settlement]))
-            except Unavailable:
-                raise
-            except Exception:
-                log.exception("settlement broke", delivery=settlement.claim.delivery)
-                kept.append(False)
-        return kept
-
-    def _give_up_leases(self, batch: Iterable[Settlement], change: int) -> None:
+    def _under_way(self, batch: Iterable[Settlement], change: int) -> None:
         """Their places are free as soon as the settlement is under way: a claim that follows it shares its transaction
         or comes after it."""
         for settlement in batch:
             self._leased[settlement.claim.destination] += change
         if self._full:
             self._look.set()
+
+    def _settled(self, settlement: Settlement, ok: bool) -> None:
+        claim = settlement.claim
+        self._forget(claim.delivery)
+        if not ok:
+            log.warning("lease lost", destination=claim.destination, id=claim.event.id, would=settlement.reason)
+
+    def _forget(self, delivery: int) -> None:
+        self.held.pop(delivery, None)
+        if not self.held:
+            self._idle.set()
+
+    # -- stopping ----------------------------------------------------------------------------------------------------
 
     async def _drain(self) -> None:
         """Let what runs come to its end; after ``drain`` seconds hand it back."""
@@ -456,9 +410,9 @@ class Worker:
             await self._give_up_running()
 
     async def _until_idle(self) -> None:
+        self.settler.hurry()
         while self.held:
             self._idle.clear()
-            self._done.set()
             await self._idle.wait()
 
     async def _give_up_running(self) -> None:
@@ -495,3 +449,8 @@ class Worker:
             self.end(held, Outcome(reason=reason, unknown=True))
         else:
             self.hand_back(held, reason, self._store.now() + (0.0 if held.destination.interruptible else 5.0))
+
+
+def _broken(destination: Destination, problem: Exception) -> Outcome:
+    log.exception("attempt broke", destination=destination.name)
+    return Outcome(reason=f"internal error: {type(problem).__name__}", error=traceback.format_exc(limit=-20))
