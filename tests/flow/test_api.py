@@ -246,7 +246,8 @@ def test_marked_fields_are_masked_below_operator(served, viewer):
     assert MARKED not in story.text
     assert story.json()["body"] == {"ref": "refs/heads/main", "amount": 12, "customer": {"email": "***"}}
     assert ["X-Marked", "***"] in story.json()["headers"]
-    assert MARKED not in viewer.get("/api/v1/deliveries").text
+    for path in ("/api/v1/deliveries", "/api/v1/events", "/", "/api/v1/events/delivery-2"):
+        assert MARKED not in viewer.get(path).text
     with served.client("operator") as operator:
         assert MARKED in operator.get("/api/v1/events/delivery-1").text
 

@@ -17,18 +17,18 @@ MOST_TEXT = 65_536
 """Characters of a body that is no JSON, shown in one piece."""
 
 
-def event(row: records.EventRow) -> objects.Event:
-    return objects.Event(**_event(row))
+def event(desk: Desk, row: records.EventRow) -> objects.Event:
+    return objects.Event(**_event(row, bool(hides(desk, row.source))))
 
 
-def _event(row: records.EventRow) -> dict[str, Any]:
+def _event(row: records.EventRow, hidden: bool) -> dict[str, Any]:
     return {
         "id": show("evt", row.id),
         "source": row.source,
         "environment": row.environment,
         "type": row.type,
         "status": row.status,
-        "reason": row.reason or None,
+        "reason": _shown(row.reason, hidden),
         "provider_id": row.provider_id,
         "subject": row.subject,
         "occurred_at": moment(row.occurred_at),
@@ -88,7 +88,7 @@ def story(desk: Desk, told: records.EventStory) -> objects.StoryEvent:
     hidden = hides(desk, told.event.source)
     own = told.item if told.item is not None else told.raw
     return objects.StoryEvent(
-        **_event(told.event),
+        **_event(told.event, bool(hidden)),
         request=show("req", told.event.request),
         headers=_headers(masked_headers(told.headers, hidden)),
         content_type=told.content_type,

@@ -36,7 +36,7 @@ async def list_events(desk: Desk, ask: EventListing) -> Page[Event]:
     """
     if ask.after:
         return await _after(desk, ask)
-    return await page(desk, desk.store.list_events, ask, dress.event)
+    return await page(desk, desk.store.list_events, ask, partial(dress.event, desk))
 
 
 async def _after(desk: Desk, ask: EventListing) -> Page[Event]:
@@ -52,7 +52,7 @@ async def _after(desk: Desk, ask: EventListing) -> Page[Event]:
         oldest += fresh
         cursor = found.next
         if len(fresh) < len(found.data) or cursor is None:
-            return Page(data=[dress.event(row) for row in reversed(oldest)])
+            return Page(data=[dress.event(desk, row) for row in reversed(oldest)])
 
 
 @operation("GET", "/events/{id}")
