@@ -62,6 +62,21 @@ class Bite(msgspec.Struct, kw_only=True):
     ended: bool = False
 
 
+class _Kind(msgspec.Struct, frozen=True):
+    """What a walk returns: rows of a statement of browse.sql."""
+
+    target: Target
+    statement: str
+    width: int
+    """Columns before the truths."""
+    event: int
+    """The column of the event's id."""
+
+
+_DELIVERIES = _Kind(find.DELIVERIES, "find_repeatable", 7, 1)
+_EVENTS = _Kind(find.EVENTS, "find_routable", 4, 0)
+
+
 def choose(query: str, only: Sequence[str], now: float, below: int = find.END) -> Choice:
     """From what somebody typed: a query, or prefixed ids (``evt_…``, ``dlv_…``).
 
@@ -82,7 +97,7 @@ def choose(query: str, only: Sequence[str], now: float, below: int = find.END) -
 def pick_deliveries(tx: Tx, choice: Choice, after: int, codec: Codec, over: Over, most: int = MOST) -> Bite:
     """The next deliveries that the choice is about, oldest events first. Bites end between events."""
     bite = Bite(lines=[], position=after)
-    for row in _walk(tx, choice, find.DELIVERIES, "find_repeatable", 7, bite, codec, over, most):
+    for row in _walk(tx, _DELIVERIES, choice, bite, codec, over, most):
         delivery, event, destination, state, running, waiting, environment = row[:7]
         bite.lines.append(
             Line(
@@ -110,7 +125,7 @@ def pick_events(
 ) -> Bite:
     """The next events that the choice is about: with the deliveries they have, and those that could be added."""
     bite = Bite(lines=[], position=after)
-    for row in _walk(tx, choice, find.EVENTS, "find_routable", 4, bite, codec, over, most):
+    for row in _walk(tx, _EVENTS, choice, bite, codec, over, most):
         bite.lines += _lines(tx, row, codec, route, to)
     return bite
 
@@ -161,19 +176,11 @@ def _reader(tx: Tx, event: int, type: str, codec: Codec) -> Reader:
 
 
 def _walk(
-    tx: Tx,
-    choice: Choice,
-    target: Target,
-    statement: str,
-    width: int,
-    bite: Bite,
-    codec: Codec,
-    over: Over,
-    most: int,
+    tx: Tx, kind: _Kind, choice: Choice, bite: Bite, codec: Codec, over: Over, most: int
 ) -> Iterator[Sequence[Any]]:
     """The wanted rows of the next ``most`` events that match, if a window holds so many; keeps the bite's books."""
-    plan = find.compile(choice.query, target, tx.now)
-    path, where = path_of(choice, plan, target)
+    plan = find.compile(choice.query, kind.target, tx.now)
+    path, only = path_of(choice, plan, kind.target)
     after = max(bite.position, plan.low - 1)
     below = min(plan.high, choice.below)
     values: dict[str, Any] = {**plan.values, "path": plan.required("source"), "after": after}
@@ -182,17 +189,16 @@ def _walk(
     window = browse.along("event_window_up", path)
     row = tx.connection.execute(window, {**values, "high": below, "size": WINDOW - 1}).fetchone()
     high = int(row[0]) if row is not None else below - 1
-    text = browse.filled(statement, plan, browse.EVENT_PAYLOAD, path).replace("{only}", where)
-    event_place = 1 if statement == "find_repeatable" else 0
+    text = browse.filled(kind.statement, plan, browse.EVENT_PAYLOAD, path).replace("{only}", only)
     at, matched = after, 0
     for row in tx.connection.execute(text, {**values, "high": high}):
-        event = row[event_place]
+        event = row[kind.event]
         if event != at:
             if bite.events == most or (at != after and over()):
                 bite.position = at
                 return
             at = event
-        if browse.wanted(tx, row, width, plan, codec):
+        if browse.wanted(tx, row, kind.width, plan, codec):
             if event != matched:
                 matched = event
                 bite.events += 1
