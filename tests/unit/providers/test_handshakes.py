@@ -194,3 +194,16 @@ def test_echoes_are_bounded_and_never_html():
     assert dict(reply.headers)[b"x-content-type-options"] == b"nosniff"
     with pytest.raises(Rejected):
         validate(b"x" * 5_000)
+
+
+def test_a_test_of_the_connection_tells_nothing_and_is_answered():
+    """Bitbucket Data Center's button; with anything to tell it must be signed."""
+    verifier = bind("bitbucket", "https://h.example/webhooks/bitbucket")
+    headers = [(b"X-Event-Key", b"diagnostics:ping")]
+    for body, answered in ((b'{"test":true}', True), (b'{"test":true,"repository":{}}', False)):
+        request = Request(method="POST", target=b"/", headers=headers, body=body, received_at=NOW)
+        if answered:
+            assert verifier.check(request, NOW) == Reply()
+        else:
+            with pytest.raises(Rejected):
+                verifier.check(request, NOW)

@@ -465,3 +465,25 @@ def test_plaid_is_asked_for_one_key_at_a_time_with_the_customers_credentials():
         assert keys.put(url, json.dumps({"key": key, "request_id": "r"}).encode()) == 1
     assert keys.get(url, "one")
     assert keys.get(url, "two")
+
+
+def test_a_subaccounts_event_is_vouched_for_by_the_primary_account():
+    """Mailgun signs twice: with the subaccount's key, and with its parent's."""
+    verifier = practised("mailgun")
+    value = json.loads(signed("mailgun", verifier).body)
+    value["signature"] |= {"parent-signature": value["signature"]["signature"], "signature": "0" * 64}
+    request = Request(method="POST", target=b"/", headers=[], body=json.dumps(value).encode(), received_at=NOW)
+    assert isinstance(verifier.check(request, NOW), Verified)
+    value["signature"]["parent-signature"] = "0" * 64
+    with pytest.raises(Rejected):
+        verifier.check(msgspec.structs.replace(request, body=json.dumps(value).encode()), NOW)
+
+
+def test_twitch_tells_a_revocation_from_an_event():
+    verifier = practised("twitch")
+    body = b'{"subscription":{"type":"stream.online"}}'
+    for said, kind in ((b"notification", "stream.online"), (b"revocation", "revocation")):
+        request = signed("twitch", verifier, body=body, headers=((b"Twitch-Eventsub-Message-Type", said),))
+        result = verifier.check(request, NOW)
+        assert isinstance(result, Verified)
+        assert result.events[0].type == kind

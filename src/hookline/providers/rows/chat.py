@@ -211,6 +211,18 @@ ZOOM = Provider(
     signs_id=True,
 )
 
+
+def twitch_type(facts: Facts) -> str | bytes | None:
+    """What was subscribed to; or ``revocation``, which carries the subscription as well."""
+    kind = facts.found.get(b"twitch-eventsub-message-type")
+    if kind not in (None, b"notification"):
+        return kind
+    value = facts.json
+    subscription = value.get("subscription") if isinstance(value, dict) else None
+    said = subscription.get("type") if isinstance(subscription, dict) else None
+    return said if isinstance(said, str) else kind
+
+
 TWITCH = Provider(
     name="twitch",
     title="Twitch EventSub",
@@ -223,7 +235,7 @@ TWITCH = Provider(
         also=("Twitch-Eventsub-Message-Type",),
     ),
     credential="the secret given when subscribing",
-    type=first("body.subscription.type", "header.Twitch-Eventsub-Message-Type"),
+    type=twitch_type,
     id="header.Twitch-Eventsub-Message-Id",
     subject="body.event.broadcaster_user_id",
     handshake=handshakes.twitch,

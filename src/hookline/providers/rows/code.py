@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hookline.providers import handshakes
 from hookline.providers.base import Provider
 from hookline.providers.facts import Facts
 from hookline.providers.fields import Time, first, join, whole
@@ -39,6 +40,7 @@ BITBUCKET = Provider(
     scheme=Hmac(header="X-Hub-Signature", prefix="sha256="),
     credential="the text typed into the hook's Secret field",
     type="header.X-Event-Key",
+    unsigned_handshake=handshakes.bitbucket_ping,
     id=first("header.X-Request-UUID", "header.X-Request-Id"),
     occurred_at=Time("body.date", "iso"),
     subject=first("body.repository.full_name", "body.repository.slug", "body.pullRequest.toRef.repository.slug"),

@@ -10,7 +10,7 @@ from hookline.providers.schemes.hmac import Hmac
 SHOPIFY = Provider(
     name="shopify",
     title="Shopify",
-    docs="https://shopify.dev/docs/apps/build/webhooks/subscribe/https#step-2-validate-the-origin-of-your-webhook-to-ensure-its-coming-from-shopify",
+    docs="https://shopify.dev/docs/apps/build/webhooks/subscribe/https",
     scheme=Hmac(header="X-Shopify-Hmac-SHA256", others=("Shopify-Hmac-Sha256",), encoding="base64"),
     credential="the app's client secret (or the shop's, for hooks made in its settings)",
     type=first("header.X-Shopify-Topic", join("/", "header.Shopify-Topic", "header.Shopify-Action")),

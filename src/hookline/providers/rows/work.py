@@ -206,7 +206,7 @@ DOCUSIGN = Provider(
 CALENDLY = Provider(
     name="calendly",
     title="Calendly",
-    docs="https://developer.calendly.com/api-docs/ZG9jOjM2MzE2MDM4-webhook-signatures",
+    docs="https://developer.calendly.com",
     scheme=Hmac(
         header="Calendly-Webhook-Signature",
         items=Items(signature="v1", time="t"),
