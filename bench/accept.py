@@ -42,7 +42,7 @@ def compare(run: Run, kind: str, *, peers: bool) -> None:
         contenders |= {name: (peer.start, peer.path) for name, peer in found.items()}
     count = int(_MOST * (run.seconds + warm))
     rates: dict[str, list[float]] = {name: [] for name in contenders}
-    tails, cpu, memory, generator, disk = [], [], [], [], []
+    tails, cpu, memory, generator, disk, foreign = [], [], [], [], [], []
     for _ in range(run.rounds):
         disk.append(machine.fdatasync_rate(0.5))
         for name, (start, path) in contenders.items():
@@ -50,9 +50,11 @@ def compare(run: Run, kind: str, *, peers: bool) -> None:
             if name in ("bare uvicorn", "nginx"):
                 requests = requests * (1 + int(60_000 * (run.seconds + warm)) // len(requests))
             with start() as server:
-                before = server.usage()
+                before, busy = server.usage(), machine.Busy()
                 seen: load.Load = load.apart(load.closed, server.address, requests, CONNECTIONS, run.seconds, warm)
                 used = server.usage()
+                mine = (used.cpu - before.cpu) / (run.seconds + warm) + seen.cpu / run.seconds
+                foreign.append(max(0.0, busy.stop()[0] - mine))
             if seen.good < sum(seen.answers.values()):
                 print(f"  {name} also answered {seen.answers}", flush=True)
             rates[name].append(seen.rate)
@@ -73,6 +75,7 @@ def compare(run: Run, kind: str, *, peers: bool) -> None:
     run.figure("Hookline CPU seconds a thousand events", cpu, "s")
     run.figure("Hookline peak memory", memory, "MB")
     run.figure("cores used by the load generator", generator, "")
+    run.figure("cores used by others meanwhile", foreign, "")
     run.figure("fdatasync of 4 KB, one writer", disk, "a second", note="the disk beside it")
 
 

@@ -80,7 +80,7 @@ class _Filler:
 
     def _keep_examples(self) -> None:
         """Some settled events as temporary tables, numbered from 0."""
-        settled = "select id from events where succeeded = 1 and pending = 0 order by id limit 500"
+        settled = "select id from events where succeeded = 1 and pending = 0 order by id desc limit 500"
         for table, where in (
             ("requests", f"id in (select request from events where id in ({settled}))"),
             ("events", f"id in ({settled})"),

@@ -81,6 +81,7 @@ def disk(run: Run) -> None:
             half = len(requests) // 2
             load.apart(load.closed, server.address, requests[:half], CONNECTIONS, 2 * run.seconds)
             rest(server)
+            store.train(server.database)
             begun, first = store.settled(server.database), footprint(server.database)
             load.apart(load.closed, server.address, requests[half:], CONNECTIONS, 2 * run.seconds)
             rest(server)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import apsw
+
+from hookline.store import open_store
 
 
 def rows(database: Path, sql: str, *bindings: object) -> list[tuple[Any, ...]]:
@@ -36,3 +39,18 @@ def wait(condition: Callable[[], bool], what: str, seconds: float) -> float:
             raise RuntimeError(f"waited {seconds:g} s in vain for {what}")
         time.sleep(0.05)
     return time.monotonic() - started
+
+
+def train(database: Path) -> None:
+    """Train the sources' compression dictionaries now, as a periodic job does every few minutes."""
+
+    async def now() -> None:
+        opened = await open_store(f"sqlite:///{database}", role="cli")
+        try:
+            await opened.train_dictionaries()
+        finally:
+            await opened.close()
+
+    asyncio.run(now())
+    if not one(database, "select count(*) from dictionaries"):
+        raise RuntimeError("no dictionary was trained")
