@@ -26,7 +26,7 @@ def served(tmp_path_factory):
             yield running
 
 
-@schema.parametrize()
+@schema.exclude(operation_id="follow_events").parametrize()  # a stream does not end
 @settings(
     max_examples=40,
     deadline=None,

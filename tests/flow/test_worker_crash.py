@@ -267,7 +267,7 @@ async def test_a_plain_function_past_its_timeout_lets_nothing_new_start(store):
     stepping = asyncio.create_task(worker.step())
     await asyncio.to_thread(entered.wait, 30)
     await put(store, 2)
-    assert worker._wants() == {}
+    assert worker.wants() == {}
     go.set()
     await stepping
     assert await deliveries(store) == [("succeeded", ""), ("pending", None)]  # late, but done is done

@@ -142,7 +142,7 @@ async def test_a_try_after_an_unreported_success_does_nothing_and_says_so(store,
     """The commit came through, the worker died before it could say so."""
     await put(store, 1)
     destination = paying(bank)
-    [claim] = await store.claim("dead", worker_of(store, destination)._wants(), 60)
+    [claim] = await store.claim("dead", worker_of(store, destination).wants(), 60)
     assert (await destination.send(claim)).ok
     clock.advance(61)
     assert await worker_of(store, destination).step() == 1
@@ -153,7 +153,7 @@ async def test_a_try_after_an_unreported_success_does_nothing_and_says_so(store,
 async def test_two_tries_at_once_happen_once(store, bank):
     await put(store, 1)
     destination = paying(bank)
-    [claim] = await store.claim("w", worker_of(store, destination)._wants(), 60)
+    [claim] = await store.claim("w", worker_of(store, destination).wants(), 60)
     outcomes = await asyncio.gather(destination.send(claim), destination.send(claim), return_exceptions=True)
     assert any(getattr(outcome, "ok", False) for outcome in outcomes)
     assert len(bank.paid()) == 1
@@ -230,7 +230,7 @@ async def test_a_worker_that_lost_its_lease_does_not_even_call_the_handler(with_
 
     await put(store, 1)
     zombie = worker_of(store, in_store(pay), name="zombie")
-    [claim] = await zombie._store.claim("zombie", zombie._wants(), 60)
+    [claim] = await zombie._store.claim("zombie", zombie.wants(), 60)
     clock.advance(61)
     await worker_of(store, in_store(pay), name="owner").step()
     zombie._start(claim, zombie._destinations["app.handle"])

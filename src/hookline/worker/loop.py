@@ -29,6 +29,7 @@ from hookline.store.base import Want
 from hookline.worker.alone import Alone, Crash
 from hookline.worker.board import Board
 from hookline.worker.held import Held
+from hookline.worker.places import Places
 from hookline.worker.settings import WorkerSettings
 from hookline.worker.settler import Settler
 
@@ -89,12 +90,7 @@ class Worker:
         self._board = board
         self._alone = alone
         self._jitter = jitter
-        self._running = dict.fromkeys(self._destinations, 0)
-        self._leased = dict.fromkeys(self._destinations, 0)  # until their settlement is on its way to the store
-        self._plain: dict[str, dict[int, Held]] = {
-            name: {} for name, destination in self._destinations.items() if not destination.interruptible
-        }
-        self._full: set[str] = set()  # had no place left, or took all it asked for: there may be more
+        self._places = Places(self._destinations, self.settings.most)
         self._look = asyncio.Event()
         self._idle = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -140,7 +136,7 @@ class Worker:
                 log.exception("claim broke")
                 await asyncio.sleep(self.settings.poll)
             await self._look.wait()
-            if any(self._running.values()) and not self._stopping.is_set():
+            if self._places.is_running() and not self._stopping.is_set():
                 await asyncio.sleep(LINGER)
 
     async def _listen(self) -> None:
@@ -153,7 +149,7 @@ class Worker:
             self._look.set()
 
     async def _claim(self) -> list[Claim]:
-        wants = self._wants()
+        wants = self.wants()
         if not wants:
             return []
         claims = await self._store.claim(self.name, wants, self.settings.lease)
@@ -167,44 +163,18 @@ class Worker:
                 self._start(claim, self._destinations[claim.destination])
         for batch in digests.values():
             self._start_digest(batch)
-        for name, want in wants.items():
-            if counts[name] >= want.slots:
-                self._full.add(name)
-            elif not self._held_back(name):
-                self._full.discard(name)
+        self._places.answered(wants, counts)
         return claims
 
-    def _held_back(self, name: str) -> bool:
-        """May the store have given less than there is, because of a limit that our own settlements will ease?"""
-        return self._leased[name] > 0 and self._destinations[name].limits.concurrency is not None
-
-    def _wants(self) -> dict[str, Want]:
-        left = self.settings.most - len(self.held)
-        now = time.monotonic()
-        wants = {}
-        for name, destination in self._destinations.items():
-            limits = destination.limits
-            taken = self._running[name] if limits.concurrency is None else self._leased[name]
-            free = min(destination.places - taken, left)
-            if free <= 0 or self._blocked(name, now):
-                self._full.add(name)
-                continue
-            wants[name] = Want(free, limits.concurrency, limits.rate, limits.burst)
-        return wants
-
-    def _blocked(self, name: str, now: float) -> bool:
-        """Does one of its plain functions run past its timeout? Nothing can stop it, so nothing new is started."""
-        oldest = next(iter(self._plain.get(name, {}).values()), None)
-        return oldest is not None and oldest.overdue(now)
+    def wants(self) -> dict[str, Want]:
+        """What this worker could take now."""
+        return self._places.wants(len(self.held), time.monotonic())
 
     # -- running -----------------------------------------------------------------------------------------------------
 
     def _hold(self, claim: Claim, destination: Destination) -> Held:
         held = self.held[claim.delivery] = Held(claim, destination, time.monotonic(), self._store.now())
-        self._running[claim.destination] += 1
-        self._leased[claim.destination] += 1
-        if not destination.interruptible:
-            self._plain[claim.destination][claim.delivery] = held
+        self._places.take(held)
         if self._board is not None:
             self._board.mark(claim.delivery, claim.lease)
         return held
@@ -233,10 +203,9 @@ class Worker:
             return
         done = Outcome(state=State.SUCCEEDED)
         decision = Decision(State.SUCCEEDED, "")
+        settlement = self._settlement(held, done, decision, now, counted=True)
         try:
-            outcome = await self._store.settle_with(
-                self._settlement(held, done, decision, now, counted=True), lambda tx: act(claim.event, tx)
-            )
+            outcome = await self._store.settle_with(settlement, lambda tx: act(claim.event, tx))
         except Exception as problem:  # the store's: nothing was written
             outcome = Outcome(reason=f"not written: {problem}", error=traceback.format_exc(limit=-20))
         if outcome is None:
@@ -244,7 +213,7 @@ class Worker:
         elif outcome.ok:
             telemetry.attempted(claim, outcome, decision, time.monotonic() - held.since)
             self._release(held)
-            self._leased[claim.destination] -= 1
+            self._under_way([settlement], -1)
             self._forget(claim.delivery)
         else:
             self.end(held, outcome)
@@ -354,14 +323,10 @@ class Worker:
 
     def _release(self, held: Held) -> None:
         """Its place is free."""
-        claim = held.claim
         held.ended = True
-        self._running[claim.destination] -= 1
-        if not held.destination.interruptible:
-            self._plain[claim.destination].pop(claim.delivery, None)
         if self._board is not None:
-            self._board.clear(claim.delivery)
-        if claim.destination in self._full:
+            self._board.clear(held.claim.delivery)
+        if self._places.free(held):
             self._look.set()
 
     @staticmethod
@@ -381,11 +346,7 @@ class Worker:
         )
 
     def _under_way(self, batch: Iterable[Settlement], change: int) -> None:
-        """Their places are free as soon as the settlement is under way: a claim that follows it shares its transaction
-        or comes after it."""
-        for settlement in batch:
-            self._leased[settlement.claim.destination] += change
-        if self._full:
+        if self._places.under_way(batch, change):
             self._look.set()
 
     def _settled(self, settlement: Settlement, ok: bool) -> None:

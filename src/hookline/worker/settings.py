@@ -20,7 +20,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """While running one delivery, after which it needs review."""
     crash_pause: float = 5.0
     """Before a delivery that crashed its process is tried again; doubled with each crash."""
-    most: int = 1_024
+    most: int = 4_096
     """Claims in hand, so that memory has a bound."""
 
     @classmethod
