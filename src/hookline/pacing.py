@@ -38,6 +38,15 @@ class Phase(StrEnum):
     """The probe came back well: a little more every ten seconds, so that a backlog does not knock it over again."""
 
 
+class Judge(msgspec.Struct, frozen=True, array_like=True):
+    """When the breaker opens, and for how long."""
+
+    share: float = SHARE
+    least: int = FEWEST
+    window: float = WINDOW
+    pause: float = FIRST_PAUSE
+
+
 class Pace(msgspec.Struct, frozen=True, array_like=True):
     """What is remembered of a destination. Serialises as a short JSON array; new fields go to the end."""
 
@@ -53,6 +62,8 @@ class Pace(msgspec.Struct, frozen=True, array_like=True):
     filled_at: float = 0.0
     probe_at: float = 0.0
     """When the probe went out; one that never came back is replaced after its destination's pause."""
+    judge: Judge | None = None
+    """What the last worker that claimed was told to judge by: whoever settles judges by the same."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -64,6 +75,7 @@ class Limits(msgspec.Struct, frozen=True):
     burst: float | None = None
     """Attempts that may come at once; None for one second's worth, at least one."""
     breaker: bool = True
+    judge: Judge = Judge()
 
 
 def room(pace: Pace, limits: Limits, open_claims: int, now: float) -> int | None:
@@ -87,6 +99,8 @@ def take(pace: Pace, limits: Limits, taken: int, now: float) -> Pace:
     """The row after ``taken`` claims (at most what :func:`room` said)."""
     if not taken:
         return pace
+    if limits.breaker and (pace.judge or Judge()) != limits.judge:
+        pace = msgspec.structs.replace(pace, judge=limits.judge, counts=())
     if limits.rate is not None:
         pace = msgspec.structs.replace(pace, tokens=_filled(pace, limits, now) - taken, filled_at=now)
     if limits.breaker and pace.phase in (Phase.OPEN, Phase.HALF_OPEN):
@@ -101,13 +115,14 @@ def learn(pace: Pace, good: int, bad: int, now: float) -> Pace:
         return pace
     if pace.phase is Phase.HALF_OPEN:
         return _opened(pace, now) if bad else _moved(pace, Phase.RAMP, now, pauses=pace.pauses)
-    counts = _counted(pace.counts, good, bad, now)
+    judge = pace.judge or Judge()
+    counts = _counted(pace.counts, good, bad, now, judge.window)
     pace = msgspec.structs.replace(pace, counts=counts)
     if pace.phase is Phase.OPEN:  # stragglers that were out when it opened
         return pace
     total = sum(entry[1] + entry[2] for entry in counts)
     failed = sum(entry[2] for entry in counts)
-    if total >= FEWEST and failed >= SHARE * total:
+    if total >= judge.least and failed >= judge.share * total:
         return _opened(pace, now)
     if pace.phase is Phase.RAMP and _ramp(pace, now) >= RAMP_END:
         return _moved(pace, Phase.CLOSED, now, counts=counts)
@@ -127,7 +142,8 @@ def next_chance(pace: Pace, limits: Limits, now: float) -> float | None:
 
 def pause(pace: Pace) -> float:
     """Seconds that the breaker waits for its next probe."""
-    return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(max(pace.pauses - 1, 0), 10))
+    first = (pace.judge or Judge()).pause
+    return min(max(LONGEST_PAUSE, first), first * 2.0 ** min(max(pace.pauses - 1, 0), 10))
 
 
 def closed(pace: Pace, now: float) -> Pace:
@@ -146,9 +162,9 @@ def _moved(
 
 
 def _counted(
-    counts: tuple[tuple[int, int, int], ...], good: int, bad: int, now: float
+    counts: tuple[tuple[int, int, int], ...], good: int, bad: int, now: float, window: float
 ) -> tuple[tuple[int, int, int], ...]:
-    piece = int(now * PIECES / WINDOW)
+    piece = int(now * PIECES / window)
     kept = [entry for entry in counts if entry[0] > piece - PIECES]
     if kept and kept[-1][0] >= piece:  # also after a clock that stepped back
         last = kept.pop()

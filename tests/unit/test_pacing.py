@@ -7,7 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline.pacing import FIRST_PAUSE, RAMP_STEP, WINDOW, Limits, Pace, Phase, closed, learn, next_chance, room, take
+from hookline.pacing import (
+    FIRST_PAUSE,
+    RAMP_STEP,
+    WINDOW,
+    Judge,
+    Limits,
+    Pace,
+    Phase,
+    closed,
+    learn,
+    next_chance,
+    room,
+    take,
+)
 
 NOW = 1_800_000_000.0
 FREE = Limits()
@@ -138,3 +151,19 @@ def test_whatever_happens_it_is_never_shut_for_ever(steps, limits):
         assert len(pace.counts) <= 6
     now = max(now, pace.since, pace.probe_at, pace.filled_at)
     assert room(pace, limits, 0, now + 2_000) != 0
+
+
+def test_the_breaker_judges_by_what_the_last_claim_was_told() -> None:
+    strict = Limits(judge=Judge(share=0.5, least=2, window=60.0, pause=5.0))
+    pace = take(Pace(), strict, 1, NOW)
+    pace = learn(learn(pace, 1, 0, NOW), 0, 1, NOW)
+    assert pace.phase is Phase.OPEN
+    assert room(pace, strict, 0, NOW + 4.9) == 0
+    assert room(pace, strict, 0, NOW + 5) == 1
+    assert msgspec.json.decode(msgspec.json.encode(pace), type=Pace) == pace
+
+
+def test_a_window_of_another_length_begins_afresh() -> None:
+    pace = learn(Pace(), 3, 3, NOW)
+    assert take(pace, Limits(judge=Judge(window=60.0)), 1, NOW).counts == ()
+    assert take(pace, Limits(), 1, NOW).counts == pace.counts

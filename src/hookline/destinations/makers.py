@@ -14,7 +14,7 @@ from hookline.destinations import base
 from hookline.destinations.client import Client, make_tls
 from hookline.destinations.netguard import Blocked, Guard, Target, read_url
 from hookline.errors import ConfigError
-from hookline.pacing import Limits
+from hookline.pacing import Judge, Limits
 from hookline.retry import Policy
 from hookline.secrets import Secret
 from hookline.templates import Template
@@ -165,11 +165,18 @@ def _policy(destination: Destination, options: Options, config: Config) -> Polic
     )
 
 
-def _limits(destination: Destination, default: Limits | None = None) -> Limits:
+def _limits(destination: Destination, config: Config, default: Limits | None = None) -> Limits:
     default = default or Limits()
+    delivery = config.delivery
     return Limits(
         concurrency=destination.concurrency if destination.concurrency is not None else default.concurrency,
         rate=destination.rate if destination.rate is not None else default.rate,
+        judge=Judge(
+            share=delivery.breaker_share,
+            least=delivery.breaker_least,
+            window=delivery.breaker_window,
+            pause=delivery.breaker_pause,
+        ),
     )
 
 
@@ -191,7 +198,7 @@ def _http(destination: Destination, options: Options, around: Surroundings) -> b
         around.client(options, policy),
         timeout=destination.timeout,
         policy=policy,
-        limits=_limits(destination),
+        limits=_limits(destination, around.config),
         method=options.choice("method", "POST", "PUT", "PATCH"),
         headers=options.table("headers"),
         forward_headers=options.texts("forward_headers"),
@@ -215,7 +222,9 @@ def _slack(destination: Destination, options: Options, around: Surroundings) -> 
         text=options.template("text", DEFAULT_TEXT),
         timeout=destination.timeout,
         policy=policy,
-        limits=_limits(destination, Limits() if digest else Limits(rate=1.0)),  # what Slack allows a webhook
+        limits=_limits(
+            destination, around.config, Limits() if digest else Limits(rate=1.0)
+        ),  # what Slack allows a webhook
         digest=digest,
         now=around.now,
     )
@@ -246,7 +255,7 @@ def _email(destination: Destination, options: Options, around: Surroundings) -> 
         text=options.template("text", DEFAULT_TEXT),
         timeout=destination.timeout,
         policy=_policy(destination, options, around.config),
-        limits=_limits(destination),
+        limits=_limits(destination, around.config),
         digest=options.duration("digest"),
         tls=_tls(authorities, options) if authorities else None,
     )
@@ -263,7 +272,7 @@ def _command(destination: Destination, options: Options, around: Surroundings) -
         options.texts("command"),
         timeout=destination.timeout,
         policy=_policy(destination, options, around.config),
-        limits=_limits(destination),
+        limits=_limits(destination, around.config),
         environment=options.table("environment"),
         directory=directory,
     )
@@ -280,7 +289,7 @@ def _notify(destination: Destination, options: Options, around: Surroundings) ->
         text=options.template("text", DEFAULT_TEXT),
         timeout=destination.timeout,
         policy=_policy(destination, options, around.config),
-        limits=_limits(destination),
+        limits=_limits(destination, around.config),
         digest=options.duration("digest"),
     )
 

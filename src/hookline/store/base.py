@@ -15,6 +15,7 @@ import msgspec
 from hookline import search
 from hookline.model import Arrival, Claim, NewDelivery, Receipt, Request, RequestOutcome, Settlement
 from hookline.model import HandlerRoute as HandlerRoute
+from hookline.pacing import Judge
 from hookline.routing import Reader
 from hookline.store.records import (
     AuditRow,
@@ -54,6 +55,8 @@ class Want(msgspec.Struct, frozen=True):
     """Attempts that may come at once; None for one second's worth."""
     breaker: bool = True
     """Whether a destination that keeps failing is left alone for a while."""
+    judge: Judge = Judge()
+    """When it is."""
 
 
 class RequestNote(msgspec.Struct, frozen=True, kw_only=True):

@@ -39,7 +39,7 @@ class Places:
             if free <= 0 or self._blocked(name, now):
                 self._full.add(name)
             else:
-                wants[name] = Want(free, limits.concurrency, limits.rate, limits.burst, limits.breaker)
+                wants[name] = Want(free, limits.concurrency, limits.rate, limits.burst, limits.breaker, limits.judge)
         return wants
 
     def answered(self, wants: Mapping[str, Want], counts: Mapping[str, int]) -> None:

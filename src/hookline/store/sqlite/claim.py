@@ -81,7 +81,7 @@ def claim(
         state, pace = load_pace(tx, destination)
         if state != "open":
             continue
-        limits = Limits(want.concurrency, want.rate, want.burst, want.breaker)
+        limits = Limits(want.concurrency, want.rate, want.burst, want.breaker, want.judge)
         places = _places(tx, destination, want.slots, pace, limits)
         if places <= 0:
             continue
