@@ -135,11 +135,22 @@ async def test_what_is_erased_is_gone_and_its_id_is_not(store: SqliteStore) -> N
     assert (await store.list_audit()).data[0].action == "erased"
 
 
-async def test_an_erased_event_that_was_open_runs_with_nothing_in_it(store: SqliteStore) -> None:
+async def test_an_erased_event_that_was_open_is_called_off(store: SqliteStore) -> None:
     receipt = await accept_one(store, "a", b"secret")
     await store.erase(list(receipt.events), who="ops")
+    assert await claim(store) == []
+    [line] = (await store.list_deliveries()).data
+    assert (line.state, line.reason) == ("cancelled", "erased")
+
+
+async def test_a_late_copy_of_an_erased_event_does_not_run_what_had_failed(store: SqliteStore) -> None:
+    receipt = await accept_one(store, "a", b"secret")
     [taken] = await claim(store)
-    assert taken.event.raw == b""
+    await store.settle([settled(taken, State.FAILED)])
+    await store.erase(list(receipt.events), who="ops")
+    again = await accept_one(store, "a", b"secret")
+    assert (again.outcome, again.events) == (RequestOutcome.DUPLICATE, receipt.events)
+    assert await claim(store) == []
 
 
 async def test_a_token_opens_the_door_until_it_ends(store: SqliteStore, clock: FakeClock) -> None:

@@ -299,6 +299,28 @@ async def test_a_held_event_can_be_released_or_called_off(store: SqliteStore) ->
     assert [(row.status, row.reason) for row in rows] == [("ignored", "cancelled by ann"), ("pending", None)]
 
 
+async def test_what_was_erased_is_not_repeated(store: SqliteStore) -> None:
+    number = await ended(store, "a", State.FAILED)
+    await store.erase([number], who="ann")
+    for options in (ONCE, ReplayOptions(to="app.other"), ReplayOptions(reroute=True)):
+        plan = await store.plan_replay("", options, routes)
+        assert (plan.deliveries, set(plan.left_out)) == (0, {"erased"})
+    await replay(store)
+    assert await states(store, number) == {"app.paid": "failed"}
+
+
+async def test_erasing_calls_off_what_is_open(store: SqliteStore) -> None:
+    number = (await accept_one(store, "a", ordering_key="cus_1")).events[0]
+    await accept_one(store, "b", ordering_key="cus_1")
+    await store.erase([number], who="ann")
+    [held] = await claim(store)
+    assert held.event.provider_id == "b"
+    story = await store.event(number)
+    assert story is not None
+    assert [(line.delivery.state, line.delivery.reason) for line in story.deliveries] == [("cancelled", "erased")]
+    assert await counts(store, number) == {"cancelled": 1}
+
+
 async def test_a_paused_destination_keeps_its_queue_and_uses_up_no_attempt(store: SqliteStore) -> None:
     await accept_one(store, "a")
     await store.pause("app.paid", "CI moves", who="ann")

@@ -175,7 +175,7 @@ class BackOffice:
             if dry_run:
                 count += sum(line.state in control.CANCELLABLE for line in bite.lines)
             elif bite.lines:
-                count += await self.write(control.cancel, bite.lines, who=who)
+                count += await self.write(control.cancel, bite.lines, f"cancelled by {who}")
             if bite.ended:
                 break
             position = bite.position

@@ -22,7 +22,7 @@ ALIVE = 60.0
 """Seconds after which a worker that has said nothing counts as gone."""
 
 
-def cancel(tx: Tx, lines: Sequence[Line], *, who: str) -> int:
+def cancel(tx: Tx, lines: Sequence[Line], reason: str) -> int:
     """End them: nothing is tried again until somebody replays them. A running attempt is fenced off, so what it comes
     to is not written. Returns how many; those that have ended meanwhile are left alone."""
     rollup = Rollup(tx.now)
@@ -31,7 +31,7 @@ def cancel(tx: Tx, lines: Sequence[Line], *, who: str) -> int:
     for line in sorted(lines, key=lambda line: line.id):
         if line.state not in CANCELLABLE:
             continue
-        rows = tx.run("cancel_delivery", id=line.id, state=line.state, reason=text(f"cancelled by {who}"), now=tx.now)
+        rows = tx.run("cancel_delivery", id=line.id, state=line.state, reason=text(reason), now=tx.now)
         for event, destination, ordering_key in rows:
             count += 1
             rollup.moved(destination, line.state, State.CANCELLED.value)

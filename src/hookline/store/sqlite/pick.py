@@ -51,6 +51,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     new: NewDelivery | None = None
     routed: bool = False
     """Today's routes lead there."""
+    erased: bool = False
+    """Its event has no content any more."""
 
 
 class Bite(msgspec.Struct, kw_only=True):
@@ -73,8 +75,8 @@ class _Kind(msgspec.Struct, frozen=True):
     """The column of the event's id."""
 
 
-_DELIVERIES = _Kind(find.DELIVERIES, "find_repeatable", 7, 1)
-_EVENTS = _Kind(find.EVENTS, "find_routable", 4, 0)
+_DELIVERIES = _Kind(find.DELIVERIES, "find_repeatable", 8, 1)
+_EVENTS = _Kind(find.EVENTS, "find_routable", 5, 0)
 
 
 def choose(query: str, only: Sequence[str], now: float, below: int = find.END) -> Choice:
@@ -98,7 +100,7 @@ def pick_deliveries(tx: Tx, choice: Choice, after: int, codec: Codec, over: Over
     """The next deliveries that the choice is about, oldest events first. Bites end between events."""
     bite = Bite(lines=[], position=after)
     for row in _walk(tx, _DELIVERIES, choice, bite, codec, over, most):
-        delivery, event, destination, state, running, waiting, environment = row[:7]
+        delivery, event, destination, state, running, waiting, environment, erased = row[:8]
         bite.lines.append(
             Line(
                 id=delivery,
@@ -108,6 +110,7 @@ def pick_deliveries(tx: Tx, choice: Choice, after: int, codec: Codec, over: Over
                 state=state,
                 running=bool(running),
                 waiting=bool(waiting),
+                erased=bool(erased),
             )
         )
     return bite
@@ -131,7 +134,7 @@ def pick_events(
 
 
 def _lines(tx: Tx, row: Sequence[Any], codec: Codec, route: Route | None, to: str | None) -> list[Line]:
-    event, source, environment, type = row[:4]
+    event, source, environment, type, erased = row[:5]
     wanted = {to: NewDelivery(to)} if to is not None else {}
     if route is not None:
         found, _ = route(source, environment, type, _reader(tx, event, type, codec))
@@ -150,10 +153,20 @@ def _lines(tx: Tx, row: Sequence[Any], codec: Codec, route: Route | None, to: st
                     running=bool(running),
                     waiting=bool(waiting),
                     routed=routed,
+                    erased=bool(erased),
                 )
             )
     for new in wanted.values():
-        lines.append(Line(event=event, environment=environment, destination=new.destination, new=new, routed=True))
+        lines.append(
+            Line(
+                event=event,
+                environment=environment,
+                destination=new.destination,
+                new=new,
+                routed=True,
+                erased=bool(erased),
+            )
+        )
     return lines
 
 

@@ -25,6 +25,8 @@ ADD, REPEAT, AGAIN, FORWARD = "add", "repeat", "again", "forward"
 
 def fate(line: Line, options: ReplayOptions) -> str:
     """What a replay does with a delivery, or in words why it leaves it alone."""
+    if line.erased:
+        return "erased"
     if line.new is not None:
         return ADD
     if line.state in REPEATED:

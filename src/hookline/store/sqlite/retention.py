@@ -11,8 +11,11 @@ from collections.abc import Sequence
 import msgspec
 
 from hookline import ids
+from hookline.store.compress import Codec
 from hookline.store.records import Dropped, Keep
 from hookline.store.rollup import Rollup
+from hookline.store.sqlite.control import cancel
+from hookline.store.sqlite.pick import Choice, pick_deliveries
 from hookline.store.sqlite.requeue import save
 from hookline.store.sqlite.tx import Transactions, Tx
 
@@ -102,6 +105,8 @@ def _drop_leftovers(tx: Tx, now: float) -> None:
 
 
 def _erase(tx: Tx, events: list[int]) -> int:
+    open_ones = pick_deliveries(tx, Choice(events=tuple(events)), 0, Codec(), lambda: False)
+    cancel(tx, open_ones.lines, "erased")  # what has no content cannot be delivered
     text = _json(events)
     requests = _json([row[0] for row in tx.run("requests_of", events=text)])
     tx.run("erase_bodies", requests=requests)

@@ -25,7 +25,12 @@ update events set duplicates = duplicates + 1 where id = :event returning failed
 
 -- name: failed_deliveries
 select id, event, destination, state, ordering_key from deliveries
-where event = :event and state = 'failed' order by id
+where event = :event and state = 'failed'
+  and exists (  -- an erased event has nothing to deliver
+    select 1 from events e left join requests r on r.id = e.request left join items i on i.event = e.id
+    where e.id = :event and (r.content is not null or i.body is not null)
+  )
+order by id
 
 -- name: new_dictionaries
 select id, source, data from dictionaries where id > :after order by id

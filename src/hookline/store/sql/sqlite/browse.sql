@@ -53,7 +53,8 @@ where e.id < :high and e.id >= :low and (e.id < :at_event or d.id > :at_delivery
 order by e.id desc, d.id
 
 -- name: find_repeatable
-select d.id, d.event, d.destination, d.state, coalesce(d.lease_until > :now, 0), d.due_at > :now, e.environment{truths}
+select d.id, d.event, d.destination, d.state, coalesce(d.lease_until > :now, 0), d.due_at > :now, e.environment,
+  r.content is null and i.body is null{truths}
 from {table}
 cross join deliveries d on d.event = e.id
 left join requests r on r.id = e.request
@@ -62,7 +63,7 @@ where e.id > :after and e.id <= :high and {path} and {only} and {where}
 order by e.id, d.id
 
 -- name: find_routable
-select e.id, e.source, e.environment, e.type{truths}
+select e.id, e.source, e.environment, e.type, r.content is null and i.body is null{truths}
 from {table}
 left join requests r on r.id = e.request
 left join items i on i.event = e.id
