@@ -13,8 +13,10 @@ import msgspec
 from hookline.errors import ConfigError, Rejected, Unavailable
 from hookline.model import Headers, Reply, Request, Verified, VerifiedEvent
 from hookline.payload import clean, dig, parse
-from hookline.providers.facts import Draft, Facts, Plan
+from hookline.providers.facts import Draft, Facts, Plan, arriving
 from hookline.providers.fields import Field, First, Join, Readers, paths, text
+from hookline.providers.handshakes import Handshake
+from hookline.providers.items import Split
 from hookline.providers.schemes.base import Binding, Check, Match, Scheme
 
 MAX_ITEMS = 1_000
@@ -22,8 +24,6 @@ MAX_ID = 255
 TOO_MANY = f"batch of more than {MAX_ITEMS} items"
 
 POST = frozenset({"POST"})
-Handshake = Callable[[Facts, "Verifier"], Reply | None]
-Split = Callable[[Facts], list[bytes] | None]
 
 
 class Signed(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,14 +36,7 @@ class Signed(msgspec.Struct, frozen=True, kw_only=True):
 
     def request(self, received_at: float) -> Request:
         """As it would arrive at the door."""
-        target = "/" + self.url.partition("://")[2].partition("/")[2]
-        return Request(
-            method=self.method,
-            target=target.encode(),
-            headers=self.headers,
-            body=self.body,
-            received_at=received_at,
-        )
+        return arriving(self.method, self.url, self.headers, self.body, received_at)
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):

@@ -171,14 +171,19 @@ class Draft:
 
     def request(self) -> Request:
         """The draft as it would arrive."""
-        target = "/" + self.url.partition("://")[2].partition("/")[2]
-        return Request(
-            method=self.method,
-            target=target.encode("utf-8"),
-            headers=self.headers,
-            body=self.body,
-            received_at=self.now,
-        )
+        return arriving(self.method, self.url, self.headers, self.body, self.now)
+
+
+def arriving(method: str, url: str, headers: Headers, body: bytes, received_at: float) -> Request:
+    """A request to this URL as the door sees it: the target is the URL's path and query."""
+    target = "/" + url.partition("://")[2].partition("/")[2]
+    return Request(
+        method=method,
+        target=target.encode("utf-8", "surrogatepass"),
+        headers=headers,
+        body=body,
+        received_at=received_at,
+    )
 
 
 _NOTHING = Peek(())
