@@ -341,6 +341,13 @@ def test_every_answer_carries_the_security_headers(admin, path):
 # -- pages, metrics, live ----------------------------------------------------------------------------------------------
 
 
+def test_the_apis_page_lists_every_operation(served):
+    with served.client(None) as client:
+        page = client.get("/api/docs")
+    assert page.status_code == 200
+    assert [row.path for row in OPERATIONS.values() if row.path.replace("'", "&#39;") not in page.text] == []
+
+
 def test_pages_ask_for_a_token_as_password(served):
     with served.client(None) as client:
         answer = client.get("/")

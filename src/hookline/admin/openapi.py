@@ -28,6 +28,35 @@ TAGS = (
 )
 """In the order in which people read about them."""
 
+LIVE: dict[str, Any] = {
+    "operationId": "follow_events",
+    "tags": ["events"],
+    "summary": "Events as they arrive, as server-sent events.",
+    "description": "Each `event` carries an event's JSON in `data` and its id in `id`.\n\nNeeds the role `viewer`.",
+    "parameters": [
+        {"name": "q", "in": "query", "required": False, "description": "What to follow.", "schema": {"type": "string"}},
+        {
+            "name": "after",
+            "in": "query",
+            "required": False,
+            "description": "Begin after this id.",
+            "schema": {"type": "string"},
+        },
+        {
+            "name": "Last-Event-ID",
+            "in": "header",
+            "required": False,
+            "description": "The same, as browsers send it when they come back.",
+            "schema": {"type": "string"},
+        },
+    ],
+    "responses": {
+        "200": {"description": "A stream.", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        "default": {"$ref": "#/components/responses/400"},
+    },
+}
+"""The one answer that does not end; see :mod:`hookline.admin.live`."""
+
 PROBLEMS = {
     "400": "The request cannot be understood; `detail` names the field.",
     "401": "No token, or one that is not valid (any more).",
@@ -48,6 +77,7 @@ def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for row in table:
         paths.setdefault(PREFIX + row.path, {})[row.method.lower()] = _operation(row, schema)
+    paths[f"{PREFIX}/live/events"] = {"get": LIVE}
     return {
         "openapi": "3.1.0",
         "info": {

@@ -59,7 +59,9 @@ def _operation(method: str, path: str, row: dict[str, Any]) -> Iterator[str]:
             yield f"| `{name}`{' (required)' if required else ''} | {place} | {_cell(field.get('description', ''))} |"
         yield ""
     answer = next(iter(row["responses"].values()))["content"]
-    if "application/json" in answer:
+    if "text/event-stream" in answer:
+        yield "Answers a stream that does not end."
+    elif "application/json" in answer:
         ref = answer["application/json"]["schema"]["$ref"].rpartition("/")[2]
         one = ref.removesuffix("Page")
         yield f"Answers a list of [{one}](#{one.lower()})." if ref != one else f"Answers [{one}](#{one.lower()})."
