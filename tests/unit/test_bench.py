@@ -41,7 +41,7 @@ def test_every_request_is_genuine_and_different(kind: str) -> None:
 
 @asynccontextmanager
 async def answering(replies: list[bytes]) -> AsyncIterator[tuple[str, int]]:
-    """A server that gives one reply after the other, split in two where that is possible, and then the last for ever."""
+    """A server that gives one reply after the other, each in two pieces, and then the last for ever."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while head := await reader.readuntil(b"\r\n\r\n"):
