@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from hookline.store import open_store
 from hookline.store.base import Want
 from hookline.store.clock import FakeClock
 from hookline.store.compress import Codec
-from hookline.store.records import Cursor
+from hookline.store.records import Cursor, CursorError
 from hookline.store.sqlite import browse, pick
 from hookline.store.sqlite.connect import connect_reader
 from hookline.store.sqlite.tx import Tx
@@ -263,3 +264,17 @@ def test_a_bulk_action_picks_the_same_deliveries_from_the_other_end(
     wanted = [(row["id"], one["id"]) for row in known for one in row["deliveries"] if by_hand(choice.query, row, one)]
     assert picked == [delivery for _, delivery in wanted]
     assert events == len({event for event, _ in wanted})
+
+
+@given(st.text() | st.binary(max_size=20).map(lambda data: base64.urlsafe_b64encode(data).decode().rstrip("=")))
+def test_a_cursor_is_read_or_refused(text: str) -> None:
+    try:
+        cursor = Cursor.load(text)
+    except CursorError:
+        return
+    assert Cursor.load(cursor.dump()) == cursor
+
+
+@given(st.integers(0, (1 << 63) - 1), st.integers(0, (1 << 63) - 1))
+def test_a_cursor_reads_as_it_was_written(event: int, delivery: int) -> None:
+    assert Cursor.load(Cursor(event, delivery).dump()) == Cursor(event, delivery)
