@@ -11,7 +11,6 @@ from hookline.model import Outcome, Request, RequestOutcome, State
 from hookline.store import rollup
 from hookline.store.base import RequestNote
 from hookline.store.clock import FakeClock
-from hookline.store.sqlite import notes
 from hookline.store.sqlite.store import SqliteStore
 
 
@@ -104,8 +103,8 @@ async def test_one_address_and_reason_fills_no_log_but_all_are_counted(store: Sq
     assert await rows(store, "select count(*) from requests") == [(101,)]
 
 
-async def test_the_log_of_a_source_forgets_its_oldest_rows(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notes, "MOST_ROWS", 150)
+async def test_the_log_of_a_source_forgets_its_oldest_rows(store: SqliteStore) -> None:
+    store.bound_requests(rows=150, size=1 << 20, an_hour=100)
     await accept_one(store, "kept")
     for start in range(0, 400, 100):
         await store.note([noted(number, reason=f"r{number}") for number in range(start, start + 100)])
@@ -117,8 +116,8 @@ async def test_the_log_of_a_source_forgets_its_oldest_rows(store: SqliteStore, m
     assert await rows(store, "select count(*) from requests where reason = 'r0'") == [(0,)]
 
 
-async def test_the_log_of_a_source_is_bounded_in_bytes_too(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notes, "MOST_BYTES", 1_000)
+async def test_the_log_of_a_source_is_bounded_in_bytes_too(store: SqliteStore) -> None:
+    store.bound_requests(rows=1_000, size=1_000, an_hour=100)
     await store.note([noted(number, reason=f"r{number}") for number in range(100)])
     [(size,)] = await rows(store, "select coalesce(sum(length(content)), 0) from requests")
     assert size <= 1_000

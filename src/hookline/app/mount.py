@@ -153,6 +153,8 @@ class Open:
         config = usable(hooks)
         name = hooks.reference or "mounted"
         store = await open_store(config.server.store, role="ingest")
+        kept = config.retention
+        store.bound_requests(rows=kept.rejected_rows, size=kept.rejected_bytes, an_hour=kept.rejected_per_hour)
         try:
             own = hooks.routes()
             await store.publish_app(name, int(store.now() * 1000), own)

@@ -67,6 +67,6 @@ def _event(
         body=None if event.body is request.body or event.body == request.body else event.body,
         hold=hold,
         reason=reason or None,
-        key_seconds=None if known else entry.source.dedupe_window,
+        key_seconds=entry.ids_seconds if known else entry.source.dedupe_window,
         body_key=entry.body_key and known and trigger is None,  # a sample's body comes again and again
     )

@@ -49,6 +49,8 @@ class Entry:
         self.environment = source.environment
         self.verifier = verifier
         self.trouble = trouble
+        self.ids_seconds: float | None = None
+        """How long an id counts; None for the store's own time."""
         self.live = source.environment in LIVE_ENVIRONMENTS
         self.max_body = source.max_body
         self.on_duplicate = source.on_duplicate
@@ -115,7 +117,9 @@ def build(
         until = (expected or {}).get(source.name)
         if until is not None:
             source = msgspec.structs.replace(source, options={**source.options, "expect_until": until})
-        entries[source.path.encode()] = _entry(source, now, keys, resolve, (learned or {}).get(source.name))
+        entry = _entry(source, now, keys, resolve, (learned or {}).get(source.name))
+        entry.ids_seconds = config.retention.ids
+        entries[source.path.encode()] = entry
     return entries
 
 

@@ -63,6 +63,8 @@ async def _serve(
 ) -> int:
     life = Life()
     store = await open_store(config.server.store, role="ingest")
+    kept = config.retention
+    store.bound_requests(rows=kept.rejected_rows, size=kept.rejected_bytes, an_hour=kept.rejected_per_hour)
     keys = Keys()
     handlers = await published(store, app)
     handshakes = await by_handshake(store)

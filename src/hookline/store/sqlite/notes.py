@@ -21,9 +21,13 @@ _BITE = 500
 
 
 class NoteLimits:
-    """What one process has written in this hour and since it last looked at the bounds."""
+    """The bounds, what one process has written in this hour, and since it last looked at them."""
 
-    def __init__(self) -> None:
+    def __init__(self, rows: int = MOST_ROWS, size: int = MOST_BYTES, an_hour: int = AN_HOUR) -> None:
+        """``rows`` and ``size`` (bytes) of a source; ``an_hour`` rows of one address and reason."""
+        self.rows = rows
+        self.size = size
+        self._an_hour = an_hour
         self._hour = 0
         self._written: Counter[tuple[str, str]] = Counter()
         self._unchecked: Counter[str | None] = Counter()
@@ -34,7 +38,7 @@ class NoteLimits:
             self._written.clear()
         key = (note.request.peer, note.reason)
         self._written[key] += 1
-        return self._written[key] <= AN_HOUR
+        return self._written[key] <= self._an_hour
 
     def due(self, source: str | None) -> bool:
         """Whether the source's bounds should be looked at: every hundredth row."""
@@ -79,15 +83,15 @@ def note(tx: Tx, notes: Sequence[RequestNote], codec: Codec, limits: NoteLimits)
         tx.bulk("insert_requests", rows)
     save(tx, rollup)
     for source in {entry.source for entry in kept if limits.due(entry.source)}:
-        _shorten(tx, source)
+        _shorten(tx, source, limits)
 
 
-def _shorten(tx: Tx, source: str | None) -> None:
+def _shorten(tx: Tx, source: str | None, limits: NoteLimits) -> None:
     row = tx.one("logged_of", source=source)
     assert row is not None
     count, size = row
-    while count and (count > MOST_ROWS or size > MOST_BYTES):
-        over = max(count - MOST_ROWS, _BITE if size > MOST_BYTES else 0)
+    while count and (count > limits.rows or size > limits.size):
+        over = max(count - limits.rows, _BITE if size > limits.size else 0)
         tx.run("drop_oldest_logged", source=source, count=min(over, count))
         row = tx.one("logged_of", source=source)
         assert row is not None

@@ -287,6 +287,11 @@ class SqliteStore(BackOffice, Upkeep):
         """Unix seconds at which one of these has something to do (maybe past); None for nothing waiting."""
         return await self.read(next_due, destinations)
 
+    def bound_requests(self, *, rows: int, size: int, an_hour: int) -> None:
+        """How many rejected requests are kept: ``rows`` and ``size`` bytes of a source, ``an_hour`` of one address and
+        reason."""
+        self._note_limits = NoteLimits(rows, size, an_hour)
+
     async def note(self, notes: Sequence[RequestNote]) -> None:
         """See :meth:`hookline.store.base.Store.note`."""
         await self.write(note, notes, self._codec, self._note_limits)
