@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from hookline.config import Config
+from hookline.runtime import lean  # noqa: F401  before anything imports structlog
+
+from hookline.config import Config  # isort: skip
 from hookline.errors import ConfigError
 from hookline.runtime.start import complain, hand_down, load
 from hookline.supervisor import BAD_CONFIG
