@@ -237,3 +237,12 @@ async def test_keys_are_known_after_they_were_sorted_away(store: SqliteStore, ur
             assert (await accept_one(each, f"new for {id(each)}")).outcome is RequestOutcome.ACCEPTED
     finally:
         await other.close()
+
+
+async def test_a_batch_of_new_events_needs_no_second_look_even_after_one_that_did(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await accept_one(store, "a")
+    await accept_one(store, "a")
+    monkeypatch.setattr("hookline.store.sqlite.accept._write", lambda *_: pytest.fail("it was looked at again"))
+    assert (await accept_one(store, "b")).outcome is RequestOutcome.ACCEPTED

@@ -141,6 +141,7 @@ def accept(
             receipts = iter(_write(tx, good, book))
     except DATA_ERRORS:
         receipts = iter([_write_one(tx, entry, book) for entry in good])
+    book.catch_up(tx)  # with what we wrote: the next batch may then be planned again
     return [next(receipts) if isinstance(entry, Packed) else entry for entry in packed]
 
 

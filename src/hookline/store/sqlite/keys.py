@@ -23,6 +23,7 @@ RECORD = struct.Struct(">8sQ16sI")
 """Hash, event, digest, expiry in unix seconds. Records sort by hash, then by age."""
 
 BITS_PER_KEY = 16
+PROBES = 6
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -53,7 +54,8 @@ def known(data: bytes) -> Known:
 
 
 class Filter:
-    """Two bits for each hash in a run: says no with certainty, and yes wrongly once or twice in a hundred."""
+    """Six bits for each hash in a run: says no with certainty, and yes wrongly once in a thousand. A wrong yes may cost
+    a read of the disk."""
 
     def __init__(self, bits: bytes | bytearray) -> None:
         self._bits = bits
@@ -69,17 +71,26 @@ class Filter:
         assert isinstance(bits, bytearray)
         for hashed in hashes:
             number = int.from_bytes(hashed, "big")
-            first, second = number & mask, (number >> 32) & mask
-            bits[first >> 3] |= 1 << (first & 7)
-            bits[second >> 3] |= 1 << (second & 7)
+            step = number >> 32 | 1
+            for place in range(number, number + PROBES * step, step):
+                at = place & mask
+                bits[at >> 3] |= 1 << (at & 7)
 
     def may_hold(self, hashed: bytes) -> bool:
-        number = int.from_bytes(hashed, "big")
-        first = number & self._mask
-        if not self._bits[first >> 3] >> (first & 7) & 1:
-            return False
-        second = (number >> 32) & self._mask
-        return bool(self._bits[second >> 3] >> (second & 7) & 1)
+        return bool(self.among([int.from_bytes(hashed, "big")]))
+
+    def among(self, numbers: Sequence[int]) -> list[int]:
+        """Those hashes, as big-endian numbers, that it may hold. Most are out after one bit."""
+        bits, mask = self._bits, self._mask
+        likely = [number for number in numbers if bits[(number & mask) >> 3] >> (number & 7) & 1]
+        return [number for number in likely if self._holds(number)]
+
+    def _holds(self, number: int) -> bool:
+        bits, mask = self._bits, self._mask
+        step = number >> 32 | 1
+        return all(
+            bits[(place & mask) >> 3] >> (place & 7) & 1 for place in range(number, number + PROBES * step, step)
+        )
 
     def dump(self) -> bytes:
         return bytes(self._bits)
@@ -116,7 +127,8 @@ class KeyBook:
         if not self.pending.isdisjoint(hashes) or any(hashed in fresh for hashed in hashes):
             return None
         filters = self._filters
-        return [(run, hashed) for run, held in filters.items() for hashed in hashes if held.may_hold(hashed)]
+        numbers = [int.from_bytes(hashed, "big") for hashed in hashes] if filters else []
+        return [(run, number.to_bytes(8, "big")) for run, held in filters.items() for number in held.among(numbers)]
 
     # -- in the thread that writes -------------------------------------------------------------------------------
 
@@ -140,7 +152,7 @@ class KeyBook:
 
     def find(self, tx: Tx, hashes: Sequence[bytes]) -> dict[bytes, Known]:
         """The unexpired ones among ``hashes``, as of this transaction."""
-        self._catch_up(tx)
+        self.catch_up(tx)
         found: dict[bytes, Known] = {}
         for hashed in hashes:
             row = self._unsure.get(hashed) or self._fresh.get(hashed)
@@ -168,8 +180,9 @@ class KeyBook:
         page = tx.one("key_page", run=run, hash=hashed)
         return find_record(page[0], hashed) if page is not None else None
 
-    def _catch_up(self, tx: Tx) -> None:
-        """Learn what was written since, by us or by others.
+    def catch_up(self, tx: Tx) -> None:
+        """Learn what was written since, by us or by others. Nothing that was read may be taken back while the
+        transaction goes on.
 
         What is learned within a transaction counts only once that is committed: a key of a commit that failed would
         turn the next genuine event into a duplicate of nothing.

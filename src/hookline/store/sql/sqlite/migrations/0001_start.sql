@@ -94,9 +94,9 @@ create table key_runs (
 create table key_pages (
   run      integer not null,
   first    blob not null,                  -- the first hash in it
-  records  blob not null,                  -- ascending
-  primary key (run, first)
-) strict, without rowid;
+  records  blob not null                   -- ascending
+) strict;                                  -- with rowid: fat rows would make a clustered tree eight levels deep
+create unique index key_pages_at on key_pages (run, first);
 
 -- Trained compression dictionaries. Immutable, kept while any row refers to them.
 create table dictionaries (
