@@ -36,7 +36,7 @@ class Server:
             self.processes[role] = subprocess.Popen(
                 [str(part) for part in argv],
                 cwd=self.directory,
-                env={**os.environ, "PYTHONPATH": str(machine.ROOT), **(environment or {})},
+                env={**os.environ, "PYTHONPATH": f"{machine.ROOT}:{machine.ROOT / 'src'}", **(environment or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
