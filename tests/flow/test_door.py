@@ -47,7 +47,10 @@ class Gate:
         self.open.set()
         self.asked = asyncio.Event()
 
-    async def accept(self, arrivals: Sequence[Arrival]) -> list[Receipt | Exception]:
+    def prepare(self, arrival: Arrival) -> Arrival:
+        return arrival
+
+    async def accept_prepared(self, arrivals: Sequence[Arrival]) -> list[Receipt | Exception]:
         self.asked.set()
         await self.open.wait()
         return [Receipt(RequestOutcome.ACCEPTED, (1,)) for _ in arrivals]

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -31,9 +31,15 @@ _SAMPLE = 0.2
 
 
 class Acceptor(Protocol):
-    """The part of a store that the committer needs."""
+    """The part of a store that the committer needs: ``accept`` in two steps, of which the first needs no commit."""
 
-    async def accept(self, arrivals: Sequence[Arrival]) -> list[Receipt | Exception]: ...
+    def prepare(self, arrival: Arrival) -> Any:
+        """What can be done as soon as the arrival is there. Returns, never raises, what is wrong with its data."""
+        ...
+
+    async def accept_prepared(self, packed: Sequence[Any]) -> list[Receipt | Exception]:
+        """See :meth:`hookline.store.base.Store.accept`."""
+        ...
 
 
 class Committer:
@@ -43,7 +49,7 @@ class Committer:
         self._store = store
         self._most_waiting = most_waiting
         self._most_bytes = most_bytes
-        self._waiting: deque[tuple[Arrival, int, Finish]] = deque()
+        self._waiting: deque[tuple[Any, int, Finish]] = deque()
         self._bytes = 0
         self._idle: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -84,7 +90,7 @@ class Committer:
 
     def put(self, arrival: Arrival, size: int, finish: Finish) -> None:
         """``finish`` is called exactly once, with the receipt or with what went wrong."""
-        self._waiting.append((arrival, size, finish))
+        self._waiting.append((self._store.prepare(arrival), size, finish))  # while the disk is busy with others
         self._bytes += size
         if self._idle is not None:
             self._idle.set_result(None)
@@ -99,22 +105,22 @@ class Committer:
                 await self._idle
             batch = self._take()
             self._began = time.monotonic()
-            results = await self._accept([arrival for arrival, _, _ in batch])
+            results = await self._accept([packed for packed, _, _ in batch])
             took = time.monotonic() - self._began
             self._began = None
             self._commit_seconds += _SAMPLE * (took - self._commit_seconds)
             loop.call_soon(self._tell, batch, results)  # after the next commit is on its way: the disk need not wait
 
-    def _tell(self, batch: list[tuple[Arrival, int, Finish]], results: Sequence[Receipt | Exception]) -> None:
+    def _tell(self, batch: list[tuple[Any, int, Finish]], results: Sequence[Receipt | Exception]) -> None:
         for (_, _, finish), result in zip(batch, results, strict=True):
             try:
                 finish(result)
             except Exception:  # one connection's trouble must not keep the others' answers from them
                 log.exception("bug after a commit")
 
-    def _take(self) -> list[tuple[Arrival, int, Finish]]:
+    def _take(self) -> list[tuple[Any, int, Finish]]:
         waiting, size = self._waiting, 0
-        batch: list[tuple[Arrival, int, Finish]] = []
+        batch: list[tuple[Any, int, Finish]] = []
         while waiting and len(batch) < MOST_ARRIVALS and (not batch or size + waiting[0][1] <= MOST_BYTES):
             item = waiting.popleft()
             size += item[1]
@@ -122,20 +128,20 @@ class Committer:
         self._bytes -= size
         return batch
 
-    async def _accept(self, arrivals: list[Arrival]) -> Sequence[Receipt | Exception]:
+    async def _accept(self, packed: list[Any]) -> Sequence[Receipt | Exception]:
         try:
-            results = await self._store.accept(arrivals)
-            if len(results) != len(arrivals):  # then nobody knows whose receipt is whose
-                raise RuntimeError(f"{len(results)} receipts for {len(arrivals)} arrivals")
+            results = await self._store.accept_prepared(packed)
+            if len(results) != len(packed):  # then nobody knows whose receipt is whose
+                raise RuntimeError(f"{len(results)} receipts for {len(packed)} arrivals")
         except Unavailable as trouble:
             self.failed_at = time.monotonic()
             if self._seldom("not stored", trouble.reason, self.failed_at):
-                log.warning("not stored", reason=trouble.reason, requests=len(arrivals), answer=503)
-            return [trouble] * len(arrivals)
+                log.warning("not stored", reason=trouble.reason, requests=len(packed), answer=503)
+            return [trouble] * len(packed)
         except Exception as bug:
             self.failed_at = time.monotonic()
             if self._seldom("bug", type(bug).__name__, self.failed_at):
-                log.exception("not stored: bug in the store", requests=len(arrivals), answer=503)
-            return [bug] * len(arrivals)
+                log.exception("not stored: bug in the store", requests=len(packed), answer=503)
+            return [bug] * len(packed)
         self.failed_at = None
         return results

@@ -18,7 +18,7 @@ from hookline.config.kinds import read_duration
 from hookline.errors import ConfigError
 from hookline.ingest import Ingest
 from hookline.ingest.entries import Entry, build
-from hookline.model import Arrival, Claim, Event, Outcome, Receipt, Reply, State, Verified
+from hookline.model import Claim, Event, Outcome, Receipt, Reply, State, Verified
 from hookline.pacing import Limits
 from hookline.providers import Signed
 from hookline.retry import Policy
@@ -264,11 +264,12 @@ class _Receipts:
 
     def __init__(self, store: SqliteStore) -> None:
         self.note = store.note
+        self.prepare = store.prepare
         self.receipts: list[Receipt] = []
         self._store = store
 
-    async def accept(self, arrivals: Sequence[Arrival]) -> list[Receipt | Exception]:
-        results = await self._store.accept(arrivals)
+    async def accept_prepared(self, packed: Sequence[Any]) -> list[Receipt | Exception]:
+        results = await self._store.accept_prepared(packed)
         self.receipts += [result for result in results if isinstance(result, Receipt)]
         return results
 

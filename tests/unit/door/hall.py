@@ -31,7 +31,10 @@ class Yes:
         self.notes: list[RequestNote] = []
         self.answer: Any = None
 
-    async def accept(self, arrivals: Sequence[Arrival]) -> list[Receipt | Exception]:
+    def prepare(self, arrival: Arrival) -> Arrival:
+        return arrival
+
+    async def accept_prepared(self, arrivals: Sequence[Arrival]) -> list[Receipt | Exception]:
         if self.answer is not None:
             return await self.answer(arrivals)
         self.batches.append(len(arrivals))
