@@ -112,7 +112,11 @@ class Sender:
         """Wait until ``count`` more events were acknowledged."""
         arrived = asyncio.Event()
         self.waiting.append((self.acknowledged + count, arrived))
-        await asyncio.wait_for(arrived.wait(), seconds)
+        try:
+            await asyncio.wait_for(arrived.wait(), seconds)
+        except TimeoutError:
+            so_far = f"{self.acknowledged} so far, answers {dict(self.answers)}, refused {self.refused}"
+            raise AssertionError(f"waited {seconds:g} s in vain for {count} more acknowledgements: {so_far}") from None
 
     async def _client(self, number: int) -> None:
         connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
