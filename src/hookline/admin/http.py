@@ -136,7 +136,7 @@ async def on_unavailable(_request: Request, problem: Exception) -> Response:
 
 
 async def on_config(_request: Request, problem: Exception) -> Response:
-    return problems.response(409, "Configuration", str(problem))
+    return problems.response(422, "Configuration", str(problem))
 
 
 async def on_too_large(_request: Request, _problem: Exception) -> Response:

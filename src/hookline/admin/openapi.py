@@ -63,6 +63,7 @@ PROBLEMS = {
     "403": "The token's role may not do this.",
     "404": "There is no such thing.",
     "409": "It cannot be done in the present state.",
+    "422": "The configuration does not allow it: a secret that cannot be had, a setting that says something else.",
     "503": "The store cannot be reached just now; nothing was changed.",
 }
 

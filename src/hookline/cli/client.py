@@ -31,7 +31,7 @@ EXIT_OF_STATUS = {
     403: exits.NOT_ALLOWED,
     404: exits.NOT_FOUND,
     413: exits.USAGE,
-    422: exits.USAGE,
+    422: exits.PROBLEMS,
 }
 _PATIENCE = 30.0
 _PAGE = 200

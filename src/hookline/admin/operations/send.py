@@ -57,6 +57,8 @@ def send_all(desk: Desk, source: Source, texts: Sequence[str], ask: Trigger, mod
 def _signed(
     verifier: providers.Verifier, source: Source, kind: str, ask: Trigger, now: float
 ) -> tuple[Signed, str | None]:
+    if ask.tamper == "time" and not verifier.provider.signs_time:
+        raise Trouble(f"tamper: {source.provider} signs no time: spoil the body or the signature")
     name = str(uuid.uuid4())
     sample = samples.fresh(samples.load(source.provider, kind), set=ask.set, id=name, now=now)
     signed = verifier.sign(
