@@ -22,6 +22,7 @@ from hookline.destinations import build
 from hookline.destinations.http import read_retry_after
 from hookline.errors import ConfigError
 from hookline.model import Claim, Event, Outcome, State, Trigger
+from hookline.store.clock import FakeClock
 
 NOW = 1_800_000_000.0
 OK = b"HTTP/1.1 204 No Content\r\n\r\n"
@@ -455,3 +456,32 @@ async def test_the_whole_way_from_the_store_to_an_endpoint_and_back(endpoint: Ev
         assert attempts[0][2] == f"POST http://127.0.0.1:{endpoint.port}/up"
     assert [json.loads(got.body) for got in endpoint.received] == [{"n": 1}, {"n": 1}]
     await asyncio.gather(up.close(), down.close())
+
+
+async def test_an_endpoint_that_fails_is_left_alone_then_probed_then_given_more(endpoint: Evil, tmp_path: Path):
+    clock = FakeClock(NOW)
+    endpoint.answers["/"] = reply("500 Oops")
+    destination = http(endpoint.url("/"))
+    async with opened(tmp_path, clock) as store:
+        await put(store, *range(40), to="ci")
+        worker = worker_of(store, destination)
+        assert await worker.step() == 32  # its places; all fail, and that is enough to judge
+        assert await worker.step() == 0
+        clock.advance(29)
+        assert await worker.step() == 0
+        clock.advance(1)
+        assert await worker.step() == 1  # a probe, which fails
+        clock.advance(31)
+        assert await worker.step() == 0  # the pause has doubled
+        del endpoint.answers["/"]
+        clock.advance(30)
+        assert [await worker.step(), await worker.step()] == [1, 2]  # a good probe, then a little
+        clock.advance(10)
+        assert await worker.step() == 4
+        clock.advance(60)
+        while await worker.step():
+            pass
+        states = await rows(store, "select state, count(*) from deliveries group by 1")
+        assert states == [("succeeded", 40)]
+        assert await rows(store, "select max(attempts) from deliveries") == [(2,)]
+    await destination.close()

@@ -37,12 +37,14 @@ class Board:
 
     def __init__(self, path: Path, worker: str, boot: str) -> None:
         self._path = path
-        self._file = _open(path)
+        hidden = path.with_name(f".{path.name}")  # until it is locked and written, it would pass for a dead one's
+        self._file = _open(hidden)
         fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.ftruncate(self._file, _FIRST + SLOTS * _SLOT.size)
         self._map = mmap.mmap(self._file, _FIRST + SLOTS * _SLOT.size)
         self._map[:_FIRST] = bytes(_FIRST)
         _HEAD.pack_into(self._map, 0, _MAGIC, worker.encode()[:64], boot.encode()[:64], os.getpid())
+        hidden.rename(path)
         self._free = list(range(SLOTS - 1, -1, -1))
         self._slots: dict[int, int] = {}
 
