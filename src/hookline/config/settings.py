@@ -141,9 +141,6 @@ class Limits(Table, frozen=True, kw_only=True):
     unverified_rate: Annotated[
         float, Setting(kinds.RATE, "Requests of one address that may fail verification before it gets 429.")
     ] = 20.0
-    batch: Annotated[
-        int, Setting(kinds.whole(1, 10_000), "Most events in one request; more are kept as one event for review.")
-    ] = 1_000
     waiting: Annotated[
         int, Setting(kinds.whole(1, 1 << 20), "Most requests that wait for a commit; beyond that the answer is 503.")
     ] = 2_000
@@ -199,9 +196,6 @@ class DeliverySettings(Table, frozen=True, kw_only=True):
     breaker_pause: Annotated[
         float, Setting(kinds.DURATION, "How long it pauses before one probe tells whether it works again.")
     ] = 30.0
-    disable_after: Annotated[
-        float, Setting(kinds.DURATION, "A customer's endpoint with nothing but failures for this long is disabled.")
-    ] = 5 * 86_400.0
     lease: Annotated[
         float, Setting(kinds.DURATION, "How long a claimed delivery stays with a worker that went silent.")
     ] = 60.0

@@ -27,7 +27,9 @@ from hookline.ingest.triggers import Triggers
 from hookline.model import HandlerRoute
 from hookline.providers import Keys
 from hookline.routing import NOT_LOADED, Router
+from hookline.runtime.chores import every
 from hookline.runtime.counting import Counting
+from hookline.runtime.heartbeat import EVERY, heartbeat
 from hookline.runtime.keyring import fetch_wanted
 from hookline.runtime.start import PUBLIC_FD, Life, reread
 from hookline.runtime.start import run as run_loop
@@ -93,6 +95,11 @@ async def _serve(
     gc.freeze()  # what is here now stays: the collector need not look at it again
     say_ready()
     rebuild_at = next_end(config, time.time())
+
+    async def well() -> bool:
+        return ingest.trouble() is None and await store.anybody_works()
+
+    heart = asyncio.create_task(every(EVERY, heartbeat(lambda: config, well)), name="heartbeat")
     while await life.pause(_LOOK):
         if life.reloading.is_set():
             life.reloading.clear()
@@ -116,6 +123,7 @@ async def _serve(
             rebuild_at = next_end(config, time.time())
     counting.stop()
     fetching.cancel()
+    heart.cancel()
     await door.stop(config.server.drain)
     await ingest.stop()
     await store.close()
