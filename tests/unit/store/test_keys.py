@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hookline.store import open_store
 from hookline.store.clock import FakeClock
 from hookline.store.sqlite import keyruns
-from hookline.store.sqlite.keys import RECORD, Filter, KeyBook, find_record, key_hash, record
+from hookline.store.sqlite.keys import RECORD, Filter, KeyBook, doubtful, find_record, key_hash, record
 from hookline.store.sqlite.store import SqliteStore
 from hookline.store.sqlite.turnstile import only_one
 from hookline.store.sqlite.tx import Tx
@@ -125,7 +125,8 @@ def test_a_filter_never_denies_what_it_holds(held: list[bytes], other: bytes) ->
     made.add(held)
     again = Filter(made.dump())
     assert all(again.may_hold(hashed) for hashed in held)
-    again.may_hold(other)
+    asked = [*held, other]
+    assert doubtful({3: again}, asked) == [(3, hashed) for hashed in asked if again.may_hold(hashed)]
 
 
 def test_a_filter_denies_most_of_what_it_does_not_hold() -> None:

@@ -24,6 +24,7 @@ RECORD = struct.Struct(">8sQ16sI")
 
 BITS_PER_KEY = 16
 PROBES = 6
+_SMALL = (1 << 30) - 1  # more bytes than any filter has, and still a number that Python adds fast
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -77,13 +78,7 @@ class Filter:
                 bits[at >> 3] |= 1 << (at & 7)
 
     def may_hold(self, hashed: bytes) -> bool:
-        return bool(self.among([int.from_bytes(hashed, "big")]))
-
-    def among(self, numbers: Sequence[int]) -> list[int]:
-        """Those hashes, as big-endian numbers, that it may hold. Most are out after one bit."""
-        bits, mask = self._bits, self._mask
-        likely = [number for number in numbers if bits[(number & mask) >> 3] >> (number & 7) & 1]
-        return [number for number in likely if self._holds(number)]
+        return self._holds(int.from_bytes(hashed, "big"))
 
     def _holds(self, number: int) -> bool:
         bits, mask = self._bits, self._mask
@@ -94,6 +89,25 @@ class Filter:
 
     def dump(self) -> bytes:
         return bytes(self._bits)
+
+
+def doubtful(filters: dict[int, Filter], hashes: Sequence[bytes]) -> list[tuple[int, bytes]]:
+    """Which runs may hold which of the hashes, as (run, hash).
+
+    The first two bits are looked up here, with everything that does not depend on the filter worked out before: a dozen
+    filters are asked for every key that comes, and nine of ten say no by then.
+    """
+    found = []
+    entries = [(run, held, held._bits, held._mask >> 3) for run, held in filters.items()]
+    for hashed in hashes:
+        number = int.from_bytes(hashed, "big")
+        following = number + (number >> 32 | 1)
+        byte, bit = number >> 3 & _SMALL, 1 << (number & 7)
+        next_byte, next_bit = following >> 3 & _SMALL, 1 << (following & 7)
+        for run, held, bits, mask in entries:
+            if bits[byte & mask] & bit and bits[next_byte & mask] & next_bit and held._holds(number):
+                found.append((run, hashed))
+    return found
 
 
 class KeyBook:
@@ -126,9 +140,7 @@ class KeyBook:
         fresh = self._fresh
         if not self.pending.isdisjoint(hashes) or any(hashed in fresh for hashed in hashes):
             return None
-        filters = self._filters
-        numbers = [int.from_bytes(hashed, "big") for hashed in hashes] if filters else []
-        return [(run, number.to_bytes(8, "big")) for run, held in filters.items() for number in held.among(numbers)]
+        return doubtful(self._filters, hashes)
 
     # -- in the thread that writes -------------------------------------------------------------------------------
 
