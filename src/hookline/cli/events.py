@@ -17,6 +17,8 @@ from hookline.cli.options import Group, options, query, reads
 from hookline.payload import safe_json, visible
 
 LOOK = 0.5
+"""Seconds between two looks while following."""
+BATCH = 200
 
 
 @click.group(cls=Group)
@@ -129,12 +131,31 @@ def tail(query: str, seconds: float | None) -> None:
         if not options().json:
             output.chatter("waiting for events; Ctrl-C ends")
         while seconds is None or time.monotonic() - started < seconds:
-            rows = client.call("list_events", q=query, after=after, limit=200).data
+            rows = _newer(client, query, after)
             for row in rows:
                 after = row.id
                 output.say(safe_json(row) if options().json else _line(row))
-            if len(rows) < 200:
+            if len(rows) < BATCH:
                 time.sleep(LOOK)
+
+
+def _newer(client: Client, query: str, after: str) -> list[Event]:
+    """What came since, as soon as the server can be reached: a laptop that slept goes on where it was."""
+    told = False
+    while True:
+        try:
+            rows: list[Event] = client.call("list_events", q=query, after=after, limit=BATCH).data
+        except exits.Stop as trouble:
+            if trouble.code != exits.UNREACHABLE:
+                raise
+            if not told:
+                output.chatter(f"{trouble}; trying again until Ctrl-C")
+            told = True
+            time.sleep(LOOK)
+        else:
+            if told:
+                output.chatter("connected again")
+            return rows
 
 
 def _line(event: Event) -> str:
