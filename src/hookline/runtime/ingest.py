@@ -93,6 +93,7 @@ async def _serve(
     fetching = asyncio.create_task(fetch_wanted(keys, config.server.allow_private), name="keys")
     gc.collect()
     gc.freeze()  # what is here now stays: the collector need not look at it again
+    gc.set_threshold(20_000, 50, 50)  # requests make no cycles: looking for some every 700 objects costs a twentieth
     say_ready()
     rebuild_at = next_end(config, time.time())
 
@@ -107,6 +108,8 @@ async def _serve(
             renew_tls(certificate, config)
             handlers = None if app else ()
             rebuild_at = time.time()
+        most = config.limits.backlog
+        ingest.overfull = most is not None and await store.open_deliveries() >= most
         now_published = await published(store, app)
         if now_published != handlers:
             loaded = handlers is None and now_published is not None
