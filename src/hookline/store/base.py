@@ -6,7 +6,7 @@ Locks are always taken in the order destinations, ordering keys, events.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -118,6 +118,38 @@ class Store(Protocol):
 
     async def renew(self, claims: Sequence[tuple[int, int]], lease_seconds: float) -> list[bool]:
         """Prolong leases, given as (delivery, lease); False where lost."""
+        ...
+
+    def prepare(self, arrival: Arrival) -> Any:
+        """The part of :meth:`accept` that needs no store (compressing, hashing), done while others are committed."""
+        ...
+
+    async def accept_prepared(self, packed: Sequence[Any]) -> list[Receipt | Exception]:
+        """:meth:`accept` of what :meth:`prepare` returned."""
+        ...
+
+    def renew_now(self, claims: Sequence[tuple[int, int]], lease_seconds: float) -> list[bool]:
+        """:meth:`renew` for one plain thread, which neither a busy event loop nor a busy writer delays."""
+        ...
+
+    async def bury(self, worker: str, running: Collection[tuple[int, int]]) -> int:
+        """Take back at once what a dead worker held; ``running``, as (delivery, lease), count a crash. How many."""
+        ...
+
+    async def next_due(self, destinations: Sequence[str]) -> float | None:
+        """Unix seconds at which one of these has something to do, maybe past; None for nothing waiting."""
+        ...
+
+    async def wait_for_work(self, seconds: float) -> bool:
+        """True as soon as any process has committed work, False after ``seconds``."""
+        ...
+
+    def now(self) -> float:
+        """Unix seconds, as this store counts them: a step of the wall clock moves nothing."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is being written, then let go."""
         ...
 
     async def note(self, notes: Sequence[RequestNote]) -> None:

@@ -105,6 +105,14 @@ async def test_a_caller_that_is_gone_does_not_stop_the_others(store: SqliteStore
     assert {"test-0", "test-2"} <= await names(store)
 
 
+async def test_a_closed_store_refuses_instead_of_waiting(path: Path) -> None:
+    opened = await open_store(f"sqlite:///{path}", role="cli")
+    await opened.close()
+    await opened.close()
+    with pytest.raises(Unavailable, match="closed"):
+        await opened.write(put, "test-late")
+
+
 async def test_a_reader_cannot_write(store: SqliteStore) -> None:
     with pytest.raises(ConfigError, match="cannot be written"):
         await store.read(put, "test-bad")
