@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contract.say import accept_one, claim, settled
 from hookline.store.clock import FakeClock
 from hookline.store.sqlite.store import SqliteStore
 
@@ -24,3 +25,13 @@ async def test_a_worker_that_leaves_is_gone_at_once(store: SqliteStore) -> None:
     assert await store.anybody_works()
     await store.worker_gone("w2")
     assert not await store.anybody_works()
+
+
+async def test_open_deliveries_are_counted(store: SqliteStore) -> None:
+    assert await store.open_deliveries() == 0
+    await accept_one(store, "a", to=("app.paid", "app.told"))
+    await accept_one(store, "b")
+    assert await store.open_deliveries() == 3
+    [one, *_] = await claim(store)
+    await store.settle([settled(one)])
+    assert await store.open_deliveries() == 2

@@ -69,7 +69,9 @@ class Ingest:
         self.committer = Committer(store, most_waiting=limits.waiting, most_bytes=limits.waiting_bytes)
         self.request_log = RequestLog(store, per_hour=rejected_per_hour)
         self.clock = Clock()
-        self.disk = Disk(disk, refuse=limits.disk_refuse, warn=limits.disk_warn)
+        self.disk = Disk(disk, refuse=limits.disk_refuse, warn=limits.disk_warn, ballast=limits.disk_ballast)
+        self.overfull = False
+        """More open deliveries than the settings allow: whoever runs us looks and says so."""
         self.learn = learn
         self.leaked = 0
         """Stored requests that carried their source's secret."""
@@ -126,7 +128,7 @@ class Ingest:
             self._told(entry, request, RequestOutcome.REJECTED, "over the rate", 429)
             done(busy(entry.bucket.wait(), 429))
             return
-        closed = "disk nearly full" if self.disk.low else self.committer.full()
+        closed = self._closed()
         if closed is not None:
             done(self._unavailable(entry, request, closed, RETRY_AFTER))
             return
@@ -152,12 +154,10 @@ class Ingest:
         """Why no event could be committed now, or None: what ``/readyz`` asks."""
         if self.draining:
             return "stopping"
-        if self.disk.low:
-            return "disk nearly full"
         failed_at = self.committer.failed_at
         if failed_at is not None and time.monotonic() - failed_at < _LOOK:
             return "store unavailable"
-        return self.committer.full()
+        return self._closed()
 
     def note(self, entry: Entry | None, request: Request, reason: str, status: int) -> None:
         """Keep a turned-away request for people to look at."""
@@ -179,6 +179,12 @@ class Ingest:
         )
 
     # -- inside --------------------------------------------------------------------------------------------------
+
+    def _closed(self) -> str | None:
+        """Why no event is taken now, or None."""
+        if self.disk.low:
+            return "disk nearly full"
+        return "backlog" if self.overfull else self.committer.full()
 
     def _commit(self, entry: Entry, request: Request, verified: Verified, done: Done) -> None:
         verifier = entry.verifier

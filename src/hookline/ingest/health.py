@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 
 import structlog
 
@@ -13,6 +14,7 @@ log = structlog.get_logger("hookline.ingest")
 _JUDGE_BY = 60.0
 """Seconds of correctly signed requests that the clock is judged by."""
 _FEWEST = 5
+BALLAST = "hookline.ballast"
 _MOST = 1_000
 
 
@@ -52,11 +54,21 @@ class Clock:
 class Disk:
     """Free space where the store is. ``low`` refuses events before the database itself is refused."""
 
-    def __init__(self, path: str | None, *, refuse: int, warn: int, free: Callable[[str], int] | None = None) -> None:
-        """``path`` is a file or folder on the disk to watch, None where there is none (a database server's)."""
+    def __init__(
+        self,
+        path: str | None,
+        *,
+        refuse: int,
+        warn: int,
+        ballast: int = 0,
+        free: Callable[[str], int] | None = None,
+    ) -> None:
+        """``path`` is a folder on the disk to watch, None where there is none (a database server's). ``ballast`` bytes
+        lie there in a file that is given up when nothing else is left, so that the store can let go of what is old."""
         self._path = path
         self._refuse = refuse
         self._warn = warn
+        self._ballast = ballast
         self._free = free or _free
         self._said = ""
         self.low = False
@@ -71,12 +83,28 @@ class Disk:
             self._say("error", "disk cannot be measured", problem=str(trouble))
             return
         self.low = free < self._refuse
+        if self._ballast:
+            self._balance(Path(self._path) / BALLAST, free)
         if self.low:
             self._say("error", "disk nearly full", free_mb=free >> 20, answer=503)
         elif free < self._warn:
             self._say("warning", "disk is filling up", free_mb=free >> 20)
         else:
             self._said = ""
+
+    def _balance(self, file: Path, free: int) -> None:
+        """Give the ballast up on a full disk, and take it in again once there is plenty of room."""
+        try:
+            if file.exists():
+                if free < self._ballast // 2:
+                    file.unlink()
+                    log.error("gave up the ballast", bytes=self._ballast, problem="the disk is full")
+            elif free > self._warn + self._ballast:
+                with file.open("wb") as ballast:
+                    for _ in range(self._ballast >> 20):
+                        ballast.write(bytes(1 << 20))
+        except OSError as trouble:
+            self._say("warning", "no ballast", problem=str(trouble))
 
     def _say(self, level: str, message: str, **facts: object) -> None:
         """Once per change, not once per look."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from hookline.errors import ConfigError, Unavailable
 from hookline.ingest.addresses import neighbourhood, networks, within
 from hookline.ingest.entries import nearest
-from hookline.ingest.health import Clock, Disk
+from hookline.ingest.health import BALLAST, Clock, Disk
 from hookline.ingest.leaks import Needles
 from hookline.ingest.pace import Bucket, Seldom, Strangers
 from hookline.ingest.requestlog import LONGEST_BODY, MOST_NOTES, RequestLog
@@ -204,3 +205,19 @@ def test_the_nearest_path_is_one_that_a_person_may_have_meant():
     assert nearest(b"/webhook/strip", entries) == "/webhooks/stripe"
     assert nearest(b"/.env", entries) == ""
     assert nearest(b"\xff" * 10_000, entries) == ""
+
+
+def test_a_full_disk_gets_the_ballast_back(tmp_path: Path) -> None:
+    free = [10 << 20, 10 << 20, 1 << 20, 1 << 20, 10 << 20]
+    disk = Disk(str(tmp_path), refuse=1_000, warn=2_000, ballast=4 << 20, free=lambda _: free.pop(0))
+    ballast = tmp_path / BALLAST
+    sizes = []
+    while free:
+        disk.look()
+        sizes.append(ballast.stat().st_size if ballast.exists() else 0)
+    assert sizes == [4 << 20, 4 << 20, 0, 0, 4 << 20]
+
+
+def test_a_disk_that_is_filling_up_takes_no_ballast(tmp_path: Path) -> None:
+    Disk(str(tmp_path), refuse=1, warn=2_000_000, ballast=4 << 20, free=lambda _: 5 << 20).look()
+    assert not (tmp_path / BALLAST).exists()

@@ -1,13 +1,16 @@
-"""What the settings say of keys reaches what ingest hands to the store."""
+"""What the settings say reaches ingest, and what it hands to the store."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from hookline import Hookline
 from hookline.config import load
 from hookline.ingest.arrivals import arrival
 from hookline.ingest.entries import build
 from hookline.model import Verified
 from hookline.routing import Router
-from hookline.testing import signed
+from hookline.testing import Webhooks, signed
 
 SECRET = "a-secret-of-decent-length"
 
@@ -23,3 +26,15 @@ def test_an_id_counts_as_long_as_the_settings_say() -> None:
     assert isinstance(verified, Verified)
     made = arrival(entry, entry.verifier, request, verified, Router((), (), "production"))
     assert [event.key_seconds for event in made.events] == [60 * 86_400]
+
+
+def test_a_door_with_too_many_open_deliveries_answers_503_and_stays_unready(tmp_path: Path) -> None:
+    source = {"provider": "github", "secrets": [SECRET]}
+    with Webhooks(Hookline({"sources": {"github": source}}), tmp_path) as webhooks:
+        ingest = webhooks._inside._ingest
+        ingest.overfull = True
+        assert webhooks.send("github", "push").status == 503
+        assert ingest.trouble() == "backlog"
+        ingest.overfull = False
+        assert webhooks.send("github", "push").status == 200
+        assert ingest.trouble() is None

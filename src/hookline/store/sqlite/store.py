@@ -140,6 +140,8 @@ class SqliteStore(BackOffice, Upkeep):
     async def read(self, act: Callable[..., T], *values: Any, **named: Any) -> T:
         """``act(tx, *values, **named)`` on one unchanging view of the store, in another thread. Unavailable after two
         seconds: long walks go in bites, a ``read`` each."""
+        if self._closed:
+            raise Unavailable("the store is closed")
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._readers, self._read, partial(_call, act, values, named))
 
@@ -183,6 +185,10 @@ class SqliteStore(BackOffice, Upkeep):
     async def anybody_works(self) -> bool:
         """Whether any worker has said within the last minute that it works."""
         return await self.read(workers.anybody_works)
+
+    async def open_deliveries(self) -> int:
+        """How many deliveries wait, run or are to be tried again."""
+        return await self.read(workers.open_deliveries)
 
     async def worker_seen(self, name: str, pid: int, destinations: Sequence[str]) -> None:
         """A worker says that it is there, and what it can deliver to. To be said again within a minute."""

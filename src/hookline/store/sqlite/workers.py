@@ -21,3 +21,10 @@ def worker_gone(tx: Tx, name: str) -> None:
 def anybody_works(tx: Tx) -> bool:
     """Whether any worker has said within the last minute that it works."""
     return tx.one("anybody_works", now=tx.now) is not None
+
+
+def open_deliveries(tx: Tx) -> int:
+    """How many deliveries wait, run or are to be tried again, by the counts that every write adds to."""
+    row = tx.one("open_deliveries")
+    assert row is not None
+    return int(row[0])

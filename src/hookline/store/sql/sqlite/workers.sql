@@ -9,3 +9,6 @@ delete from workers where name = :name
 
 -- name: anybody_works
 select 1 from workers where seen_at > :now - 60 limit 1
+
+-- name: open_deliveries
+select coalesce(sum(count), 0) from delivery_counts where state = 'pending'
