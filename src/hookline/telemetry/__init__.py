@@ -76,6 +76,6 @@ def flush() -> None:
     _lines.flush(time.monotonic())
 
 
-def quiet() -> None:
-    """Write no wide lines in this process (short commands)."""
-    _lines.enabled = False
+def quiet(really: bool = True) -> None:
+    """Write no wide lines in this process (short commands, tests), or write them again."""
+    _lines.enabled = not really

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from hookline import ids, providers
+from hookline import ids, providers, telemetry
 from hookline.app import Hookline
 from hookline.config import Config, SecretRef, Source
 from hookline.config.kinds import read_duration
@@ -54,9 +54,11 @@ class Webhooks:
         self.recorded: list[Recorded] = []
         """Events for destinations that are no handlers, in the order they would have gone."""
         self._loop = _Loop()
+        telemetry.quiet()
         try:
             self._inside = self._loop.run(_Inside.make(hooks, folder, self.clock, self.recorded))
         except BaseException:
+            telemetry.quiet(False)
             self._loop.close()
             raise
 
@@ -111,6 +113,7 @@ class Webhooks:
         try:
             self._loop.run(self._inside.close())
         finally:
+            telemetry.quiet(False)
             self._loop.close()
 
     def __enter__(self) -> Webhooks:
