@@ -182,6 +182,47 @@ def test_a_replay_has_a_plan_a_job_and_an_end(admin):
     assert cancelled == {"count": 1}
 
 
+def test_one_event_is_replayed_again_rerouted_or_sent_elsewhere(admin):
+    nothing = admin.post("/api/v1/replays/plan", json={"ids": ["delivery-1"]}).json()
+    assert (nothing["deliveries"], nothing["left_out"]) == (0, {"succeeded": 1})
+    rerouted = admin.post("/api/v1/replays/plan", json={"ids": ["delivery-3"], "reroute": True}).json()
+    assert rerouted["deliveries"] == 0, "today's routes do not want it either"
+    added = admin.post("/api/v1/replays/plan", json={"ids": ["delivery-3"], "to": "deploy"}).json()
+    assert added["destinations"] == {"deploy": 1}
+    job = admin.post("/api/v1/events/delivery-1/replay", json={"again": True})
+    assert (job.status_code, job.json()["state"], job.json()["done"]) == (201, "done", 1)
+    assert admin.get("/api/v1/events/delivery-1").json()["status"] == "pending"
+    assert job.json()["id"] in admin.get("/api/v1/replays").text
+    assert admin.post(f"/api/v1/replays/{job.json()['id']}/stop", json={}).status_code == 409
+    assert admin.post("/api/v1/deliveries/cancel", json={"q": "state:pending"}).json() == {"count": 1}
+
+
+def test_a_destination_is_tried_out_without_a_trace(admin):
+    before = admin.get("/api/v1/stats").json()["attempts"]
+    trial = admin.post("/api/v1/destinations/deploy/test", json={}).json()
+    assert not trial["ok"], "nobody listens there, and the address guard would not let it out"
+    assert trial["reason"]
+    assert admin.get("/api/v1/stats").json()["attempts"] == before
+    handler = admin.post("/api/v1/destinations/app.paid/test", json={})
+    assert handler.status_code == 409
+    assert "hookline trigger" in handler.json()["detail"]
+
+
+def test_health_names_what_is_wrong_and_the_cure(admin):
+    health = admin.get("/api/v1/health").json()
+    broken = next(check for check in health["checks"] if check["name"] == "source broken")
+    assert (health["state"], broken["state"]) == ("problem", "problem")
+    assert broken["cure"]
+
+
+def test_stats_count_a_span(admin):
+    stats = admin.get("/api/v1/stats").json()
+    assert stats["requests"]["rejected"] >= 2
+    assert admin.get("/api/v1/stats?since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z").status_code == 400
+    long_ago = admin.get("/api/v1/stats?since=2020-01-01T00:00:00Z&until=2020-01-02T00:00:00Z").json()
+    assert long_ago["requests"] == {}
+
+
 def test_a_destination_is_held_back_and_let_go(admin):
     paused = admin.post("/api/v1/destinations/deploy/pause", json={"reason": "moving"}).json()
     assert (paused["state"], paused["reason"]) == ("paused", "moving")
@@ -378,7 +419,7 @@ def test_metrics_want_a_viewer_and_count_the_queue(served, admin):
     with served.client(None) as client:
         assert client.get("/metrics").status_code == 401
     text = admin.get("/metrics").text
-    assert 'hookline_deliveries{destination="deploy",state="succeeded"} 1.0' in text
+    assert 'hookline_deliveries{destination="deploy",state="cancelled"} 2.0' in text
     assert MARKED not in text
 
 
