@@ -14,12 +14,14 @@ from pathlib import Path
 import pytest
 from worker_rig import deliveries, handler, opened, put, rows, tries, worker_of
 
-from hookline.model import Event, Trigger
+from hookline import filters
+from hookline.model import Event, Outcome, State, Trigger
 from hookline.retry import Policy
 from hookline.store.base import Want
 from hookline.store.clock import FakeClock
 from hookline.store.sqlite.requeue import Ended, requeue
 from hookline.worker import WorkerSettings
+from hookline.worker.alone import Alone
 from hookline.worker.board import Board, Crashed, crashed, fresh_path
 from hookline.worker.keeper import REPLACE_ME, Keeper
 
@@ -135,6 +137,53 @@ async def test_what_a_dead_worker_had_merely_claimed_counts_no_crash(store):
     running, _ = await store.claim("dead", {"app.handle": Want(slots=2)}, 60)
     assert await store.bury("dead", [(running.delivery, running.lease)]) == 2
     assert await rows(store, "select crashes from deliveries order by id") == [(1,), (0,)]
+
+
+async def suspect(store, body: object = 1, **more) -> None:
+    """A delivery that was running when a worker died."""
+    await put(store, body, **more)
+    [claim] = await store.claim("dead", {"app.handle": Want(slots=1)}, 60)
+    await store.bury("dead", [(claim.delivery, claim.lease)])
+
+
+async def never(event: Event) -> None:
+    raise AssertionError("not in this process")
+
+
+async def test_a_suspect_that_waits_for_its_turn_is_nobodys_hanging(store):
+    """It has a process of its own, and that one its own time: the worker is not replaced for it."""
+    asked, go, codes = asyncio.Event(), asyncio.Event(), []
+
+    async def alone(claim, timeout):
+        asked.set()
+        await go.wait()
+        return Outcome(state=State.SUCCEEDED)
+
+    await suspect(store)
+    worker = worker_of(store, handler(never, timeout=0.001), alone=alone)
+    stepping = await hold(store, worker, asked)
+    keeper = Keeper(worker, store, asyncio.get_running_loop(), exit=codes.append, clock=lambda: time.monotonic() + 99)
+    await asyncio.to_thread(keeper.tick)
+    assert codes == []
+    go.set()
+    await stepping
+    assert await deliveries(store) == [("succeeded", "")]
+
+
+async def test_a_suspect_is_filtered_like_everybody(store):
+    async def alone(claim, timeout):
+        raise AssertionError("not wanted")
+
+    await suspect(store, {"a": 1}, route="r")
+    only = {"r": filters.compile({"body": {"a": 2}})}
+    await worker_of(store, handler(never), filters=only, alone=alone).step()
+    assert await deliveries(store) == [("ignored", "when: body.a = 2")]
+
+
+async def test_a_process_of_its_own_that_cannot_start_is_an_error_like_any_other(store):
+    await suspect(store)
+    await worker_of(store, handler(never), alone=Alone(["/nowhere/hookline"])).step()
+    assert await deliveries(store) == [("pending", "internal error: FileNotFoundError")]
 
 
 async def test_what_must_not_happen_twice_waits_for_a_person_after_a_crash(store):

@@ -11,7 +11,7 @@ from hookline.model import Claim
 class Held:
     """One claim in our hands."""
 
-    __slots__ = ("claim", "destination", "ended", "lost", "since", "started_at", "task")
+    __slots__ = ("claim", "destination", "elsewhere", "ended", "lost", "since", "started_at", "task")
 
     def __init__(self, claim: Claim, destination: Destination, since: float, started_at: float) -> None:
         self.claim = claim
@@ -23,9 +23,11 @@ class Held:
         self.task: asyncio.Task[None] | None = None
         self.ended = False
         """The attempt is over; its settlement may still be on its way."""
+        self.elsewhere = False
+        """It runs, or waits to run, in a process of its own, which keeps its time."""
         self.lost = False
         """The lease is somebody else's by now: whatever comes of it is void."""
 
     def overdue(self, now: float, times: float = 1.0) -> bool:
         """Still running after ``times`` its timeout?"""
-        return not self.ended and now - self.since > times * self.destination.timeout
+        return not self.ended and not self.elsewhere and now - self.since > times * self.destination.timeout

@@ -157,7 +157,7 @@ class Worker:
         digests: dict[str, list[Claim]] = {}
         for claim in claims:
             counts[claim.destination] += 1
-            if claim.destination in self._digests:
+            if claim.destination in self._digests and not claim.crashes:
                 digests.setdefault(claim.destination, []).append(claim)
             else:
                 self._start(claim, self._destinations[claim.destination])
@@ -188,19 +188,33 @@ class Worker:
         held.task = asyncio.create_task(self._attempt(held))
 
     async def _attempt(self, held: Held) -> None:
-        if held.claim.destination in self._in_store:
-            await self._attempt_in_store(held, self._in_store[held.claim.destination])
-        elif held.claim.crashes and self._alone is not None:
-            await self._attempt_alone(held, self._alone)
-        else:
-            self.end(held, await self._try(held.claim, held.destination))
+        claim, destination = held.claim, held.destination
+        try:
+            outcome = await self._refused(claim, destination)
+            if outcome is not None:
+                self.end(held, outcome)
+            elif claim.destination in self._in_store:
+                await self._attempt_in_store(held, self._in_store[claim.destination])
+            elif claim.crashes and self._alone is not None:
+                await self._attempt_alone(held, self._alone)
+            else:
+                self.end(held, await destination.send(claim))
+        except Exception as problem:  # a bug of ours: the delivery must not end in silence for it
+            self.end(held, _broken(destination, problem))
+
+    async def _refused(self, claim: Claim, destination: Destination) -> Outcome | None:
+        """The outcome of a delivery that is not to be tried: its route's ``when`` says no, or it may have been done."""
+        if (refused := self._filtered(claim)) is not None:
+            return refused
+        if destination.policy.on_unknown == "hold" and claim.tries >= claim.attempt:
+            lost = await self._store.left_unknown(claim.delivery)
+            if lost is not None:
+                return Outcome(state=State.NEEDS_REVIEW, reason=f"may have been done: {lost}")
+        return None
 
     async def _attempt_in_store(self, held: Held, act: Callable[[Event, Any], Outcome]) -> None:
         """What the handler writes commits together with the end of its delivery."""
         claim, now = held.claim, self._store.now()
-        if (refused := self._filtered(claim)) is not None:
-            self.end(held, refused)
-            return
         done = Outcome(state=State.SUCCEEDED)
         decision = Decision(State.SUCCEEDED, "")
         settlement = self._settlement(held, done, decision, now, counted=True)
@@ -220,6 +234,7 @@ class Worker:
 
     async def _attempt_alone(self, held: Held, alone: Alone) -> None:
         """It was running when a process crashed: try it where it can hurt nobody else."""
+        held.elsewhere = True
         if self._board is not None:  # if this process crashes now, it was another's fault
             self._board.clear(held.claim.delivery)
         result = await alone(held.claim, held.destination.timeout)
@@ -241,18 +256,6 @@ class Worker:
             "a delivery crashed its process", destination=held.destination.name, id=held.claim.event.id, how=crash.how
         )
         self._queue(held, outcome, decision, now, counted=False, crashed=True)
-
-    async def _try(self, claim: Claim, destination: Destination) -> Outcome:
-        try:
-            if (refused := self._filtered(claim)) is not None:
-                return refused
-            if destination.policy.on_unknown == "hold" and claim.tries >= claim.attempt:
-                lost = await self._store.left_unknown(claim.delivery)
-                if lost is not None:
-                    return Outcome(state=State.NEEDS_REVIEW, reason=f"may have been done: {lost}")
-            return await destination.send(claim)
-        except Exception as problem:  # a bug of ours: the delivery must not end in silence for it
-            return _broken(destination, problem)
 
     def _filtered(self, claim: Claim) -> Outcome | None:
         """The answer of the route's ``when``, where it says no."""
@@ -290,7 +293,7 @@ class Worker:
             return
         try:
             outcome = await destination.send_many([held.claim for held in told])
-        except Exception as problem:  # as in _try
+        except Exception as problem:  # as in _attempt
             outcome = _broken(destination, problem)
         for held in told:
             self.end(held, outcome)
