@@ -154,6 +154,7 @@ def test_a_lock_dies_with_its_holder(path: Path) -> None:
     finally:
         child.send_signal(signal.SIGKILL)
         child.communicate()
+    assert holder(path) is None
     with Turnstile(path):
         pass
 

@@ -70,14 +70,23 @@ def only_one(store: Path, job: str) -> Iterator[bool]:
 
 
 def holder(store: Path) -> tuple[int, float] | None:
-    """The pid of the process that writes now and the seconds it has held the lock; None while nobody does."""
+    """The pid of the process that writes now and the seconds it has held the lock; None while nobody does. A name that
+    a dead process left behind does not count: its lock is free."""
     try:
-        raw = store.with_name(store.name + "-write").read_bytes()
+        file = os.open(store.with_name(store.name + "-write"), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raw = os.pread(file, _HOLDER.size, 0)
+    else:
+        return None
+    finally:
+        os.close(file)
     if len(raw) < _HOLDER.size:
         return None
-    pid, since = _HOLDER.unpack_from(raw)
+    pid, since = _HOLDER.unpack(raw)
     return (pid, boot_seconds() - since) if pid else None
 
 
