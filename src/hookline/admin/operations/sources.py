@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from hashlib import blake2b
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta
 
 from hookline.admin.objects import Done, Page, Source, moment
@@ -14,6 +17,9 @@ from hookline.config import Source as Configured
 from hookline.errors import ConfigError
 from hookline.secrets import show_reference
 
+MOST_JUDGED = 1_000
+_judged: dict[bytes, str | None] = {}
+
 EXPECT_SECONDS = 600
 """For which a handshake may bring a source's secret."""
 
@@ -22,8 +28,11 @@ EXPECT_SECONDS = 600
 async def list_sources(desk: Desk, ask: Nothing) -> Page[Source]:
     """List sources: what they are, whether they can be used, and when they were heard of last."""
     last, learned = await desk.store.last_events(), await desk.store.learned_secrets()
-    rows = [_source(desk, source, last.get(source.name), learned) for source in desk.config.sources.values()]
-    return Page(data=rows)
+    return Page(data=await asyncio.to_thread(_sources, desk, last, learned))
+
+
+def _sources(desk: Desk, last: dict[str, float], learned: dict[str, str]) -> list[Source]:
+    return [_source(desk, source, last.get(source.name), learned) for source in desk.config.sources.values()]
 
 
 class Expect(Ask):
@@ -56,13 +65,29 @@ def _source(desk: Desk, source: Configured, last: float | None, learned: dict[st
 
 
 def _state(desk: Desk, source: Configured, learned: dict[str, str]) -> tuple[str, str | None]:
-    from hookline import providers  # all of them
-
     if source.retired:
         return "retired", None
     try:
         bound, texts = joined(desk, source, learned)
-        providers.bind(bound, texts)
     except ConfigError as problem:
         return "unusable", str(problem)
-    return "ok", None
+    trouble = _trouble(bound, texts)
+    return ("unusable", trouble) if trouble else ("ok", None)
+
+
+def _trouble(source: Configured, secrets: tuple[str, ...]) -> str | None:
+    """Why a source cannot verify anything, if so. Parsing keys takes milliseconds, and the answer stays the same while
+    source and secrets do: it is remembered, they are not."""
+    from hookline import providers  # all of them
+
+    key = blake2b(msgspec.json.encode((source, secrets)), digest_size=16).digest()
+    if key not in _judged:
+        try:
+            providers.bind(source, secrets)
+            trouble = None
+        except ConfigError as problem:
+            trouble = str(problem)
+        if len(_judged) > MOST_JUDGED:
+            _judged.clear()
+        _judged[key] = trouble
+    return _judged[key]
