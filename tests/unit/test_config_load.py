@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from pathlib import Path
 from textwrap import dedent
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import hookline
 from hookline.config import Config, Problem, load
 from hookline.config.reference import page
 from hookline.config.settings import TABLES, settings_of
@@ -371,3 +373,13 @@ def test_whatever_stands_in_file_and_environment_loading_ends(
 @pytest.mark.parametrize("text", ["a = " + "[" * 5_000, "[" + "a." * 5_000 + "b]", "a = {" + "b = {" * 5_000])
 def test_a_file_nested_too_deeply_is_a_problem(text: str, tmp_path: Path) -> None:
     assert bad(text, tmp_path)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_no_setting_is_there_for_nothing(name: str) -> None:
+    """Whoever writes a setting expects that somebody reads it."""
+    package = Path(hookline.__file__).parent
+    sources = [path for path in package.rglob("*.py") if "config" not in path.relative_to(package).parts]
+    code = "\n".join(path.read_text() for path in sources)
+    unread = [field for field, *_ in settings_of(TABLES[name]) if not re.search(rf"\.{field}\b", code)]
+    assert unread == []
