@@ -117,7 +117,8 @@ def reader(event: VerifiedEvent, request: Request) -> Reader:
         if root == "body":
             if not parsed:
                 content = (request.header(b"content-type") or b"").decode("latin-1")
-                parsed.append(parse(event.body, content.partition(";")[0].strip().lower()))
+                whole = event.body == request.body  # an item of a batch is JSON, whatever it came in
+                parsed.append(parse(event.body, content.partition(";")[0].strip().lower() if whole else ""))
             return dig(parsed[0], rest) if rest else parsed[0]
         if root == "header":
             value = request.header(rest.lower().encode("latin-1", "replace"))

@@ -122,7 +122,8 @@ def test_nothing_of_the_event_appears_in_the_answer():
 
 
 def test_a_form_matches_its_fields():
-    form = event(b"From=%2B49&Body=hi", headers=[(b"Content-Type", b"application/x-www-form-urlencoded")])
+    body = b"From=%2B49&Body=hi"
+    form = event(body, raw=body, headers=[(b"Content-Type", b"application/x-www-form-urlencoded")])
     assert filters.compile({"body": {"From": "+49"}}).judge(form) is None
 
 

@@ -128,6 +128,18 @@ def test_a_reader_finds_body_header_and_names():
     assert [read(path) for path in paths] == [2, "one", "cus_1", "t", "e1", None, None]
 
 
+@pytest.mark.parametrize(("body", "value"), [(b"a=1", ["1"]), (b'{"a": 2}', 2)])
+def test_an_item_of_a_form_is_json_and_the_form_itself_is_one(body, value):
+    form = Request(
+        method="POST",
+        target=b"/webhooks/mandrill",
+        headers=[(b"Content-Type", b"application/x-www-form-urlencoded")],
+        body=b"a=1",
+        received_at=0.0,
+    )
+    assert reader(VerifiedEvent(id=None, type="t", body=body), form)("body.a") == value
+
+
 @given(st.text(), st.text(), st.text())
 def test_any_names_have_an_answer(source, environment, type):
     deliveries, reason = Router([PUSH], [PAID], "production").route(source, environment, type)
