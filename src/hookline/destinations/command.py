@@ -114,7 +114,7 @@ class CommandDestination:
             "TYPE": event.type,
             "SUBJECT": event.subject or "",
             "PROVIDER_ID": event.provider_id or "",
-            "CONTENT_TYPE": event.content_type,
+            "CONTENT_TYPE": event.content_type if event.item == event.raw else "application/json",
             "RECEIVED_AT": f"{event.received_at:.3f}",
         }
         return (
