@@ -262,6 +262,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     ordering_key: str | None = None
     tries: int = 0
     """Attempts so far, also those that were given back or never reported."""
+    worker: str = ""
+    """Whose it is: the name under which it was claimed."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

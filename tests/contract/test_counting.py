@@ -73,8 +73,8 @@ async def test_an_attempt_keeps_what_was_sent_and_what_came_back(store: SqliteSt
         state=State.FAILED, reason="410", code=410, sent="POST /\0", received=b"\x00\xff", error="x\ud800", unknown=True
     )
     await store.settle([settled(taken, State.FAILED, outcome=outcome, reason="gone\0")])
-    text = "select state, reason, code, unknown, sent, received, error from attempts"
-    assert await rows(store, text) == [("failed", "gone␀", 410, 1, "POST /␀", b"\x00\xff", "x?")]
+    text = "select worker, state, reason, code, unknown, sent, received, error from attempts"
+    assert await rows(store, text) == [("w1", "failed", "gone␀", 410, 1, "POST /␀", b"\x00\xff", "x?")]
     assert await rows(store, "select state, reason, code from deliveries") == [("failed", "gone␀", 410)]
 
 

@@ -194,7 +194,7 @@ def next_due(tx: Tx, destinations: Sequence[str]) -> float | None:
     return min(moments, default=None)
 
 
-def unpack(codec: Codec, batches: Sequence[Batch]) -> list[Claim]:
+def unpack(codec: Codec, batches: Sequence[Batch], worker: str) -> list[Claim]:
     """Claims from what :func:`claim` returned: the slow part, done without the lock."""
     claims = []
     for taken, data in batches:
@@ -204,11 +204,13 @@ def unpack(codec: Codec, batches: Sequence[Batch]) -> list[Claim]:
             for size in (one.target, one.content, one.item):
                 parts.append(data[at : at + size] if size is not None else None)
                 at += size or 0
-            claims.append(_claim(codec, one, *parts))
+            claims.append(_claim(codec, worker, one, *parts))
     return claims
 
 
-def _claim(codec: Codec, one: Taken, target: bytes | None, packed: bytes | None, item: bytes | None) -> Claim:
+def _claim(
+    codec: Codec, worker: str, one: Taken, target: bytes | None, packed: bytes | None, item: bytes | None
+) -> Claim:
     content = codec.content(one.dictionary or PLAIN, packed)
     shown = show("evt", one.number)
     event = Event(
@@ -243,6 +245,7 @@ def _claim(codec: Codec, one: Taken, target: bytes | None, packed: bytes | None,
         crashes=one.crashes,
         ordering_key=one.ordering_key,
         tries=one.tries,
+        worker=worker,
     )
 
 

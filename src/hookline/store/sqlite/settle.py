@@ -112,7 +112,7 @@ def _attempt(entry: Settlement) -> Row:
         int(entry.counted),
         claim.event_number,
         claim.trigger,
-        "",
+        text(claim.worker),
         entry.started_at,
         entry.finished_at,
         entry.state,

@@ -253,7 +253,7 @@ class SqliteStore(BackOffice, Upkeep):
     async def claim(self, worker: str, wants: Mapping[str, Want], lease_seconds: float) -> list[Claim]:
         """See :meth:`hookline.store.base.Store.claim`."""
         batches = await self.write(claim, worker, wants, lease_seconds, self._codec, self._leases)
-        return unpack(self._codec, batches)
+        return unpack(self._codec, batches, worker)
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
         """See :meth:`hookline.store.base.Store.settle`."""
