@@ -19,7 +19,7 @@ import hashlib
 import random
 import sqlite3
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import msgspec
@@ -213,10 +213,50 @@ class Findings(msgspec.Struct):
         )
 
 
-def examine(gateway: Gateway, sent: dict[str, Sent]) -> Findings:
+class Target:
+    """An HTTP endpoint that remembers who called, under which key and with what, and honours the key."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str, str]] = []
+        self.port = 0
+        self._server: asyncio.Server | None = None
+
+    async def __aenter__(self) -> Target:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+
+    @property
+    def config(self) -> str:
+        return (
+            '[[routes]]\nfrom = "github"\nto = ["target"]\n[destinations.target]\ntype = "http"\n'
+            f'url = "http://127.0.0.1:{self.port}/"\nretry = {{ schedule = "100ms 100ms 1s 1s 1s 1s 1s" }}\n'
+        )
+
+    @property
+    def effects(self) -> list[tuple[str, str]]:
+        return sorted({(name, key) for name, key, _ in self.calls})
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[1:-2]
+                headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+                body = await reader.readexactly(int(headers["content-length"]))
+                digest = hashlib.sha256(body).hexdigest()
+                self.calls.append((headers["x-github-delivery"], headers["idempotency-key"], digest))
+                writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        writer.close()
+
+
+def examine(gateway: Gateway, sent: dict[str, Sent], target: Target | None = None) -> Findings:
     """Compare the sender's log with the store and the effects, once the store is at rest."""
     stored = {name for (name,) in gateway.rows("select provider_id from events")}
-    calls, effects = read_effects(gateway)
+    calls, effects = read_effects(gateway) if target is None else (list(target.calls), list(target.effects))
     acknowledged = {name for name, entry in sent.items() if entry.acknowledged}
     keys: dict[str, set[str]] = {}
     for name, key, _ in calls:

@@ -10,33 +10,54 @@ from pathlib import Path
 
 import psutil
 import pytest
-from checker import APP, IN_THE_STORE, Sender, examine, settle_everything
+from checker import APP, IN_THE_STORE, Sender, Target, examine, settle_everything
 
 from rig import Gateway
 
 TARGETS = ("everything", "ingest", "worker", "supervisor")
 
 
+FEW_OR_MANY = pytest.mark.parametrize("kills", [10, pytest.param(100, marks=pytest.mark.slow)])
+pytestmark = pytest.mark.timeout(900)  # every kill is followed by the start of up to five processes
+
+
 @pytest.mark.parametrize("app", [APP, IN_THE_STORE], ids=["inbox", "in the store"])
-@pytest.mark.parametrize("kills", [10, pytest.param(100, marks=(pytest.mark.slow, pytest.mark.timeout(900)))])
+@FEW_OR_MANY
 async def test_no_kill_loses_an_acknowledged_event_or_doubles_an_effect(tmp_path: Path, app: str, kills: int) -> None:
+    gateway = Gateway(tmp_path, app=app)
+    sender = await kill(gateway, kills, ("serve", "app:hooks"))
+    findings = examine(gateway, sender.sent)
+    print(f"{kills} kills: {findings}")
+    assert findings.clean, str(findings)
+    assert findings.acknowledged > kills
+
+
+async def test_an_http_target_that_honours_the_key_sees_every_event_once(tmp_path: Path) -> None:
+    async with Target() as target:
+        gateway = Gateway(tmp_path, app="", config=target.config)
+        sender = await kill(gateway, 10, ("serve",))
+        findings = examine(gateway, sender.sent, target)
+    assert findings.clean, str(findings)
+
+
+async def kill(gateway: Gateway, kills: int, command: tuple[str, ...]) -> Sender:
+    """Load it and kill parts of it in turn, after a random number of acknowledgements; return once all is settled."""
     seed = int(os.environ.get("CRASH_SEED", "20261123"))
     print(f"CRASH_SEED={seed}")
     chance = random.Random(seed)
-    gateway = Gateway(tmp_path, app=app)
-    gateway.start("serve", "app:hooks")
     try:
-        gateway.wait_until_ready()
+        gateway.start(*command)
+        await asyncio.to_thread(gateway.wait_until_ready)
         async with Sender(gateway.port, seed) as sender:
             for number in range(kills):
                 await sender.more(chance.randint(1, 120))
                 target = TARGETS[number % len(TARGETS)]
                 if target == "everything":
                     gateway.kill_all()
-                    gateway.start("serve", "app:hooks")
+                    gateway.start(*command)
                 elif target == "supervisor":
                     await asyncio.to_thread(kill_supervisor, gateway)
-                    gateway.start("serve", "app:hooks")
+                    gateway.start(*command)
                 else:
                     for process in gateway.playing(target)[:1]:
                         process.kill()
@@ -44,10 +65,7 @@ async def test_no_kill_loses_an_acknowledged_event_or_doubles_an_effect(tmp_path
         await settle_everything(gateway)
     finally:
         gateway.stop()
-    findings = examine(gateway, sender.sent)
-    print(f"{kills} kills: {findings}")
-    assert findings.clean, str(findings)
-    assert findings.acknowledged > kills
+    return sender
 
 
 def kill_supervisor(gateway: Gateway) -> None:
