@@ -7,6 +7,7 @@ in full before the fault count.
     I2  every stored event reaches a final state
     I3  a transactional effect happened once
     I4  every event was handled at least once, all its attempts under one idempotency key
+    I5  effects of one ordering key happened in the order in which its events arrived
     I6  the database is sound
     I7  nothing is held by a lease that ran out
     I8  nothing is stored that was never sent
@@ -58,14 +59,15 @@ def handle(event: Event) -> None:
 '''
 
 IN_THE_STORE = '''
-"""The effects of the crash tests as rows of the store itself, in the transaction that ends the delivery: no inbox."""
+"""The effects of the crash tests as rows of the store itself, in the transaction that ends the delivery: no inbox.
+Each client's events in their order."""
 import hashlib
 from hookline import Event, Hookline
 
 hooks = Hookline()
 
 
-@hooks.on("github", "push", transaction="store")
+@hooks.on("github", "push", transaction="store", ordering_key="body.client")
 def handle(event: Event, tx) -> None:
     tx.execute("create table if not exists crash_effects (delivery_id text, key text, digest text)")
     digest = hashlib.sha256(event.raw).hexdigest()
@@ -125,7 +127,7 @@ class Sender:
             count += 1
             name = f"{number}-{count}"
             text = "".join(self._random.choices("abcdefghij \n", k=self._random.choice((20, 300, 5000))))
-            path, headers, body = github({"ref": name, "text": text}, name)
+            path, headers, body = github({"ref": name, "client": number, "text": text}, name)
             head = "".join(f"{key}: {value}\r\n" for key, value in headers.items())
             request = (
                 f"POST {path} HTTP/1.1\r\nHost: hooks\r\nContent-Length: {len(body)}\r\n{head}\r\n".encode() + body
@@ -180,14 +182,18 @@ class Sender:
         self.waiting = [(target, arrived) for target, arrived in self.waiting if self.acknowledged < target]
 
 
+FAULTS = ("lost", "other_bytes", "never_sent", "doubled", "keys_changed", "disordered", "unsound")
+
+
 class Findings(msgspec.Struct):
-    """What the checker found. All of the first block must be empty."""
+    """What the checker found. The lists, FAULTS, must be empty."""
 
     lost: list[str]
     other_bytes: list[str]
     never_sent: list[str]
     doubled: list[str]
     keys_changed: list[str]
+    disordered: list[str]
     unsound: list[str]
 
     acknowledged: int
@@ -197,16 +203,10 @@ class Findings(msgspec.Struct):
 
     @property
     def clean(self) -> bool:
-        return not (
-            self.lost or self.other_bytes or self.never_sent or self.doubled or self.keys_changed or self.unsound
-        )
+        return not any(getattr(self, name) for name in FAULTS)
 
     def __str__(self) -> str:
-        bad = {
-            name: f"{len(value)}: {value[:3]}"
-            for name in ("lost", "other_bytes", "never_sent", "doubled", "keys_changed", "unsound")
-            if (value := getattr(self, name))
-        }
+        bad = {name: f"{len(value)}: {value[:3]}" for name in FAULTS if (value := getattr(self, name))}
         return (
             f"{self.acknowledged} acknowledged, {self.stored} stored, {self.handled} handled, {self.handled_again} of"
             f" them more than once; {bad or 'nothing lost, nothing doubled'}"
@@ -253,7 +253,21 @@ class Target:
         writer.close()
 
 
-def examine(gateway: Gateway, sent: dict[str, Sent], target: Target | None = None) -> Findings:
+def out_of_order(names: list[str]) -> list[str]:
+    """Effects that came after one of a later event of the same client: each client sends one after the other."""
+    latest: dict[str, int] = {}
+    found = []
+    for name in names:
+        client, _, number = name.partition("-")
+        if int(number) < latest.get(client, 0):
+            found.append(name)
+        latest[client] = max(int(number), latest.get(client, 0))
+    return found
+
+
+def examine(
+    gateway: Gateway, sent: dict[str, Sent], target: Target | None = None, *, ordered: bool = False
+) -> Findings:
     """Compare the sender's log with the store and the effects, once the store is at rest."""
     stored = {name for (name,) in gateway.rows("select provider_id from events")}
     calls, effects = read_effects(gateway) if target is None else (list(target.calls), list(target.effects))
@@ -268,6 +282,7 @@ def examine(gateway: Gateway, sent: dict[str, Sent], target: Target | None = Non
         never_sent=sorted(stored - sent.keys()),
         doubled=sorted(name for name, count in Counter(name for name, _ in effects).items() if count > 1),
         keys_changed=sorted(name for name, found in keys.items() if len(found) > 1),
+        disordered=out_of_order([name for name, _ in effects]) if ordered else [],
         unsound=[str(row) for (row,) in gateway.rows("pragma integrity_check") if row != "ok"],
         acknowledged=len(acknowledged),
         stored=len(stored),
@@ -280,7 +295,7 @@ def read_effects(gateway: Gateway) -> tuple[list[tuple[Any, ...]], list[tuple[An
     """(id, key, digest) of every call that is known of, and (id, key) of every effect."""
     outside = gateway.directory / "effects.db"
     if not outside.exists():
-        calls = gateway.rows("select delivery_id, key, digest from crash_effects")
+        calls = gateway.rows("select delivery_id, key, digest from crash_effects order by rowid")
         return calls, [call[:2] for call in calls]
     with closing(sqlite3.connect(outside)) as connection:
         return (
