@@ -55,7 +55,8 @@ async def test_keys_are_known_wherever_they_lie(store: SqliteStore) -> None:
         await keyruns.tidy_keys(store, run=20)
         assert await found(store, book, range(1200)) == {number: number for number in range(start + 50)}
     levels = await store.read(lambda tx: tx.sql("select level, count(*) from key_runs group by level order by level"))
-    assert [level for level, _ in levels] == [0, 1]
+    assert max(level for level, _ in levels) == 2
+    assert all(count < keyruns.FAN for _, count in levels)
     assert await found(store, KeyBook(), range(1200)) == {number: number for number in range(1000)}
 
 

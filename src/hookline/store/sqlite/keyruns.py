@@ -1,6 +1,6 @@
 """Sorts dedupe keys into runs and merges those, in bites: the lock is held for a few milliseconds at a time.
 
-The newest 32 thousand become a run of level 0; eight runs of a level become one of the next. Only one process does it
+The newest 32 thousand become a run of level 0; four runs of a level become one of the next. Only one process does it
 at a time, by a lock; a run that somebody left half built is dropped.
 """
 
@@ -15,8 +15,9 @@ from hookline.store.sqlite.tx import Transactions, Tx
 
 RUN = 32_768
 """Fresh keys that make a run."""
-FAN = 8
-"""Runs of a level that make one of the next."""
+FAN = 4
+"""Runs of a level that make one of the next. More of them would be merged less often and asked more often: with four,
+there are five to eight filters to ask at ten million keys."""
 PAGE = 100
 """Records in a row: with the rest of it, one page of the file."""
 BITE = 40
@@ -67,7 +68,7 @@ def _forget_fresh(tx: Tx, last: int) -> int:
 
 
 def _mergeable(tx: Tx) -> list[tuple[int, int, int]]:
-    """(run, level, count) of the eight runs of the lowest level that has so many."""
+    """(run, level, count) of the four runs of the lowest level that has so many."""
     rows = tx.run("runs_by_level")
     for _, group in groupby(rows, key=lambda row: row[1]):
         same: list[tuple[int, int, int]] = [(row[0], row[1], row[2]) for row in group]
