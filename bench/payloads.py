@@ -177,7 +177,7 @@ def stripe1k(path: str, count: int, seed: int = 1) -> list[bytes]:
 KINDS: dict[str, Callable[..., list[bytes]]] = {"github": github7k, "stripe": stripe1k}
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=6)
 def kept(kind: str, path: str, count: int, seed: int) -> list[bytes]:
     """The same series again without making it again. Not for Stripe: its signatures age."""
     return KINDS[kind](path, count, seed)
