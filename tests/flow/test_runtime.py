@@ -9,6 +9,8 @@ import re
 import signal
 import subprocess
 import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from textwrap import dedent
 
@@ -193,5 +195,20 @@ def test_a_secret_that_comes_by_handshake_is_taken_once_and_only_while_it_is_exp
         other = {"X-Hook-Secret": "another-secret-of-a-stranger-0123456789"}
         assert gateway.send("POST", "/webhooks/asana", other, b"{}")[0] == 401
         assert gateway.run("sources", "expect", "nobody").returncode == 4
+    finally:
+        gateway.stop()
+
+
+def test_two_ingest_processes_store_an_event_once_whichever_gets_its_copies(tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path, app=APP, environment={"HOOKLINE_SERVER__INGEST": "2"})
+    try:
+        gateway.start("serve", "app:hooks")
+        gateway.wait_until_ready()
+        wait_for(lambda: len(gateway.playing("ingest")) == 2, "two ingest processes")
+        copies = [github({"n": number}, f"event-{number}") for number in range(60) for _ in range(4)]
+        with ThreadPoolExecutor(16) as senders:
+            answers = Counter(answer[0] for answer in senders.map(gateway.post, copies))
+        assert answers == {200: 240}
+        assert gateway.rows("select count(*), sum(duplicates) from events") == [(60, 180)]
     finally:
         gateway.stop()

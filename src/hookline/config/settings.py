@@ -92,6 +92,14 @@ class Server(Table, frozen=True, kw_only=True):
     app: Annotated[
         str, Setting(kinds.TEXT, "Where the handlers are, `module:attribute`. `hookline serve APP` says the same.")
     ] = ""
+    ingest: Annotated[
+        int,
+        Setting(
+            kinds.whole(1, 64),
+            "Ingest processes on this machine. Two take about half as much again as one; rates and limits of "
+            "connections count in each.",
+        ),
+    ] = 1
     workers: Annotated[
         int | None, Setting(kinds.whole(0, 256), "Worker processes on this machine.", default="one per core, at most 4")
     ] = None

@@ -49,7 +49,8 @@ def run(config: Config, paths: Sequence[str], flags: Mapping[str, object], app: 
 
 def worker_count(config: Config) -> int:
     """Workers of this machine: as configured, else a process for each core up to four."""
-    return config.server.workers or min(os.cpu_count() or 1, 4)
+    wanted = config.server.workers
+    return min(os.cpu_count() or 1, 4) if wanted is None else wanted
 
 
 async def publish(paths: Sequence[str], app: str | None) -> bool:
@@ -77,13 +78,17 @@ def _roles(
         Role(name=f"worker-{n + 1}", argv=this_hookline("worker", *named, *options), stop_seconds=stop, stage=1)
         for n in range(worker_count(config))
     ]
-    return [
+    doors = [  # all accept from one socket: whoever is idle takes the next caller
         Role(
-            name="ingest",
+            name=f"ingest-{n + 1}",
             argv=this_hookline("ingest", *named, *options),
             fds=(public.fileno(),),
             stop_seconds=stop,
-        ),
+        )
+        for n in range(config.server.ingest)
+    ]
+    return [
+        *doors,
         *workers,
         Role(name="admin", argv=this_hookline("admin", *options), fds=(admin.fileno(),), stop_seconds=10, stage=2),
     ]
