@@ -21,7 +21,8 @@ from hookline.destinations.netguard import Guard
 from hookline.errors import Unavailable
 from hookline.providers import Keys
 from hookline.runtime.counting import Counting, others
-from hookline.runtime.keyring import fetch_due
+from hookline.providers.keys import MAX_WANTED
+from hookline.runtime.keyring import MOST, fetch_due
 from rig import Gateway, github, wait_for
 
 APP = """
@@ -137,7 +138,39 @@ async def test_keys_are_not_fetched_from_inside() -> None:
         keys.get("http://127.0.0.1:1/keys", "one")
     await fetch_due(client, keys, fetched, 0.0)
     assert fetched
-    assert list(keys.wanted) == ["http://127.0.0.1:1/keys"]
+    with pytest.raises(Unavailable):
+        keys.get("http://127.0.0.1:1/keys", "one")
+    await client.close()
+
+
+async def test_urls_that_strangers_invent_do_not_keep_out_the_one_that_is_needed() -> None:
+    client, keys, fetched = Client(Guard([])), Keys(), dict[str, float]()
+    invented = [f"http://127.0.0.1:1/{number}" for number in range(MAX_WANTED)]
+    for moment in (0.0, 1.0):  # those that failed a second ago are wanted again
+        for url in invented:
+            with pytest.raises(Unavailable):
+                keys.get(url)
+        await fetch_due(client, keys, fetched, moment)
+        with pytest.raises(Unavailable):
+            keys.get("http://127.0.0.1:1/needed")
+        assert "http://127.0.0.1:1/needed" in keys.wanted
+        keys.wanted.clear()
+    await client.close()
+
+
+async def test_only_so_many_urls_of_strangers_are_fetched_a_minute() -> None:
+    client, keys, fetched = Client(Guard([])), Keys(), dict[str, float]()
+    for moment in range(10):
+        for number in range(20):
+            with pytest.raises(Unavailable):
+                keys.get(f"http://127.0.0.1:1/{moment}-{number}")
+        await fetch_due(client, keys, fetched, float(moment))
+    assert len(fetched) == MOST
+    keys.wanted.clear()
+    with pytest.raises(Unavailable):
+        keys.get("http://127.0.0.1:1/later")
+    await fetch_due(client, keys, fetched, 70.0)
+    assert list(fetched) == ["http://127.0.0.1:1/later"]
     await client.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Sequence
 
@@ -13,6 +14,7 @@ from hookline.destinations.client import CallFailed, Client
 from hookline.destinations.netguard import Blocked, Guard, read_url
 from hookline.errors import ConfigError
 from hookline.providers import Keys
+from hookline.providers.keys import MAX_WANTED
 
 log = structlog.get_logger("hookline.keys")
 
@@ -21,6 +23,8 @@ _SECONDS = 10.0
 _AT_ONCE = 4
 AGAIN = 60.0
 """Seconds between two fetches of one URL: strangers choose key ids, and must not make us knock for each."""
+MOST = 60
+"""Fetches within those seconds, of all URLs together: strangers choose the names of certificates too."""
 
 
 async def fetch_wanted(keys: Keys, allow_private: Sequence[str]) -> None:
@@ -37,11 +41,22 @@ async def fetch_wanted(keys: Keys, allow_private: Sequence[str]) -> None:
 
 
 async def fetch_due(client: Client, keys: Keys, fetched: dict[str, float], now: float) -> None:
-    """Fetch each wanted URL that was not fetched within the last minute. ``fetched`` remembers when."""
-    for url in list(keys.wanted):
-        if now - fetched.get(url, -AGAIN) >= AGAIN:
-            fetched[url] = now
-            await _fetch(client, keys, url)
+    """Fetch each wanted URL that was not fetched within the last minute. ``fetched`` remembers when.
+
+    What strangers invent must not keep out what is really needed, as there is room for a few URLs only: a URL that
+    failed has to be wanted anew, those that are left are forgotten when there is no room for another, and chance
+    decides whose turn it is.
+    """
+    for url in [url for url, at in fetched.items() if now - at >= AGAIN]:
+        del fetched[url]
+    due = [url for url in keys.wanted if url not in fetched]
+    random.shuffle(due)
+    for url in due[: max(0, MOST - len(fetched))]:
+        fetched[url] = now
+        await _fetch(client, keys, url)
+        keys.wanted.pop(url, None)
+    if len(keys.wanted) >= MAX_WANTED:
+        keys.wanted.clear()
 
 
 async def _fetch(client: Client, keys: Keys, url: str) -> None:
