@@ -20,8 +20,8 @@ from hookline.destinations.client import Client
 from hookline.destinations.netguard import Guard
 from hookline.errors import Unavailable
 from hookline.providers import Keys
-from hookline.runtime.counting import Counting, others
 from hookline.providers.keys import MAX_WANTED
+from hookline.runtime.counting import Counting, others
 from hookline.runtime.keyring import MOST, fetch_due
 from rig import Gateway, github, wait_for
 
