@@ -35,6 +35,7 @@ def compare(run: Run, kind: str, *, peers: bool) -> None:
     contenders: dict[str, tuple[Callable[[], servers.Server], str]] = {
         "bare uvicorn": (servers.uvicorn, f"/webhooks/{kind}"),
         "Hookline": (servers.hookline, f"/webhooks/{kind}"),
+        "Hookline, two ingest processes": (servers.two_doors, f"/webhooks/{kind}"),
         "nginx": (servers.nginx, f"/webhooks/{kind}"),
     }
     if peers:
@@ -46,7 +47,7 @@ def compare(run: Run, kind: str, *, peers: bool) -> None:
     for _ in range(run.rounds):
         disk.append(machine.fdatasync_rate(0.5))
         for name, (start, path) in contenders.items():
-            requests = payloads.kept(kind, path, count if name == "Hookline" else min(count, 40_000), 1)
+            requests = payloads.kept(kind, path, count if name.startswith("Hookline") else min(count, 40_000), 1)
             if name in ("bare uvicorn", "nginx"):
                 requests = requests * (1 + int(60_000 * (run.seconds + warm)) // len(requests))
             with start() as server:
@@ -67,6 +68,8 @@ def compare(run: Run, kind: str, *, peers: bool) -> None:
     for name, values in rates.items():
         run.figure(name, values, "a second")
     run.figure("Hookline ÷ bare uvicorn", ratios(ours, rates["bare uvicorn"]), "", at_least=0.6, note="aimed at 1.0")
+    both = rates["Hookline, two ingest processes"]
+    run.figure("two ingest processes ÷ bare uvicorn", ratios(both, rates["bare uvicorn"]), "")
     for name in ("hookspool", "hookrelay"):
         if name in rates:
             run.figure(f"Hookline ÷ {name}", ratios(ours, rates[name]), "", at_least=10)

@@ -104,7 +104,9 @@ def fdatasync_rate(seconds: float = 1.0) -> float:
 def commit() -> str:
     """The commit that is measured, with a ``+`` when the sources differ from it."""
     try:
-        name = subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, text=True).strip()
+        name = subprocess.check_output(
+            ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, text=True, stderr=subprocess.DEVNULL
+        ).strip()
         changed = subprocess.check_output(["git", "status", "--porcelain", "-uno", "src"], cwd=ROOT, text=True).strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

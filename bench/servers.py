@@ -130,13 +130,30 @@ class Hookline(Server):
             + dedent(extra)
         )
 
-    def run(self, role: str, *arguments: str) -> subprocess.Popen[bytes]:
-        environment = {"BENCH_SECRET": payloads.SECRET.decode(), "BENCH_OUT": str(self.directory)}
+    def wait_until_ready(self, seconds: float = 20.0) -> None:
+        """Until the door could commit an event: under ``serve`` it listens before anybody answers."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            with suppress(OSError), socket.create_connection(self.address, timeout=seconds) as sock:
+                sock.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                if sock.recv(4096)[9:12] == b"200":
+                    return
+            time.sleep(0.02)
+        raise RuntimeError("not ready:\n" + "\n".join(map(self.log, self.processes)))
+
+    def run(self, role: str, *arguments: str, settings: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+        environment = {"BENCH_SECRET": payloads.SECRET.decode(), "BENCH_OUT": str(self.directory), **(settings or {})}
         return self.start(role, *HOOKLINE, role, *arguments, environment=environment)
 
 
-def hookline(*roles: str, config: str = "", app: str | None = "bench.handlers:hooks") -> Hookline:
-    """A running Hookline: ``serve``, or roles alone such as ``ingest`` and ``worker``."""
+def hookline(
+    *roles: str,
+    config: str = "",
+    app: str | None = "bench.handlers:hooks",
+    settings: dict[str, str] | None = None,
+) -> Hookline:
+    """A running Hookline: ``serve``, or roles alone such as ``ingest`` and ``worker``. ``settings`` go into the
+    environment."""
     server = fresh("hookline", Hookline)
     assert isinstance(server, Hookline)
     server.write_config(config)
@@ -144,9 +161,15 @@ def hookline(*roles: str, config: str = "", app: str | None = "bench.handlers:ho
         server.start("publish", sys.executable, "-m", "hookline.app.publish", app, "--only").wait()
         del server.processes["publish"]
     for role in roles or ("ingest",):
-        server.run(role, *([app] if app else []))
+        server.run(role, *([app] if app else []), settings=settings)
     server.wait_until_open()
+    server.wait_until_ready()
     return server
+
+
+def two_doors() -> Hookline:
+    """``hookline serve`` with two ingest processes and no worker."""
+    return hookline("serve", settings={"HOOKLINE_SERVER__INGEST": "2", "HOOKLINE_SERVER__WORKERS": "0"})
 
 
 # -- limits: servers that keep nothing --------------------------------------------------------------------------------
