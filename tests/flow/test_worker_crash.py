@@ -180,6 +180,23 @@ async def test_a_suspect_is_filtered_like_everybody(store):
     assert await deliveries(store) == [("ignored", "when: body.a = 2")]
 
 
+async def test_what_runs_no_code_of_a_user_is_tried_alone_only_after_its_second_crash(store):
+    async def alone(claim, timeout):
+        raise AssertionError("not after one crash")
+
+    calls: list[str] = []
+
+    async def handle(event: Event) -> None:
+        calls.append(event.id)
+
+    await suspect(store)
+    target = handler(handle)
+    target.suspect_after = 2
+    await worker_of(store, target, alone=alone).step()
+    assert len(calls) == 1
+    assert await deliveries(store) == [("succeeded", "")]
+
+
 async def test_a_process_of_its_own_that_cannot_start_is_an_error_like_any_other(store):
     await suspect(store)
     await worker_of(store, handler(never), alone=Alone(["/nowhere/hookline"])).step()

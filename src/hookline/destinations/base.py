@@ -23,6 +23,10 @@ class Destination(Protocol):
     """Seconds for one attempt. The destination keeps it; the worker replaces its process after twice as long."""
     interruptible: bool
     """False for a plain function: nothing can stop it but the end of its process."""
+    suspect_after: int
+    """Crashes while one of its attempts was running, after which that one is tried in a process of its own: 1 where a
+    user's code runs, 2 where a worker that was killed from outside is the likelier cause. Each costs the start of a
+    process."""
 
     async def send(self, claim: Claim) -> Outcome: ...
 

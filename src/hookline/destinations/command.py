@@ -28,6 +28,7 @@ class CommandDestination:
     """Exit status 0 is success, any other is retried."""
 
     interruptible = True
+    suspect_after = 2
 
     def __init__(
         self,

@@ -48,6 +48,7 @@ class EmailDestination:
     """Sends to fixed people. What strangers wrote is text in the body and the subject, never a header or an address."""
 
     interruptible = True
+    suspect_after = 2
 
     def __init__(
         self,

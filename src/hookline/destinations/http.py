@@ -55,6 +55,7 @@ class HttpDestination:
     """One endpoint with its connections."""
 
     interruptible = True
+    suspect_after = 2
 
     def __init__(
         self,

@@ -26,6 +26,7 @@ class NotifyDestination:
     """One notification to every URL; all of them must take it."""
 
     interruptible = True
+    suspect_after = 2
 
     def __init__(
         self,

@@ -30,6 +30,8 @@ _OURS = __file__
 class PythonDestination:
     """Calls a handler with the event. What it returns or raises is the outcome; any other exception is retried."""
 
+    suspect_after = 1
+
     def __init__(
         self,
         handler: Handler,

@@ -35,6 +35,7 @@ class SlackDestination:
     """Posts text. The URL is the credential, so it is never shown."""
 
     interruptible = True
+    suspect_after = 2
 
     def __init__(
         self,

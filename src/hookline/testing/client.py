@@ -282,6 +282,7 @@ class _Recorder:
 
     timeout = 15.0
     interruptible = True
+    suspect_after = 1
     places = 1_000
 
     def __init__(self, name: str, recorded: list[Recorded]) -> None:

@@ -195,7 +195,7 @@ class Worker:
                 self.end(held, outcome)
             elif claim.destination in self._in_store:
                 await self._attempt_in_store(held, self._in_store[claim.destination])
-            elif claim.crashes and self._alone is not None:
+            elif self._alone is not None and claim.crashes and claim.crashes >= destination.suspect_after:
                 await self._attempt_alone(held, self._alone)
             else:
                 self.end(held, await destination.send(claim))
