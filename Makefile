@@ -2,14 +2,18 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-STAMP  := $(VENV)/.installed
+READY  := $(VENV)/.ready
+TOOLS  := $(VENV)/.tools
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# GitHub's own package in Node judges our check of GitHub, where there is npm.
+ORACLE := npm install --silent --no-audit --no-fund --prefix $(VENV)/node @octokit/webhooks-methods@6
 
-.PHONY: demo check test crash bench format clean
+.PHONY: demo check test bench format clean
 
-demo: $(STAMP)  ## start everything and play signed traffic
+demo: $(READY)  ## start everything and play signed traffic
 	$(BIN)/hookline demo
 
-check: $(STAMP)  ## quick: format, lint, types, imports, unit and contract tests on SQLite
+check: $(TOOLS)  ## quick: format, lint, types, imports, unit and contract tests on SQLite
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -20,17 +24,22 @@ test: check  ## everything a user needs to trust a checkout
 	$(BIN)/pytest -q -m "not slow" tests/flow tests/docs tests/crash
 	$(BIN)/pytest -q -m slow tests
 
-bench: $(STAMP)
+bench: $(TOOLS)
 	$(BIN)/python -m bench
 
-format: $(STAMP)
+format: $(TOOLS)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-$(STAMP): pyproject.toml
+$(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	$(PIP) --upgrade pip
+	$(PIP) --editable .
+	touch $@
+
+$(TOOLS): $(READY)
+	$(PIP) --editable . --group dev
+	if command -v npm >/dev/null; then $(ORACLE) || true; fi
 	touch $@
 
 clean:
