@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote, quote_plus, urlsplit
 
 from hookline.errors import ConfigError
 
@@ -25,6 +28,8 @@ KEPT: set[str] = set()
 
 _SHORTEST_KEPT = 6
 """Shorter ones would mask ordinary words."""
+_SHORTEST_PART = 16
+"""Shorter parts of a URL are ordinary words too."""
 
 
 class Secret:
@@ -106,8 +111,44 @@ def _read(ref: str, path: str) -> str:
 
 
 def keep(*texts: str) -> None:
-    """Remember texts that must not appear in a log line."""
-    KEPT.update(text for text in texts if len(text) >= _SHORTEST_KEPT)
+    """Remember texts that must not appear in a log line, however they are spelled."""
+    for text in texts:
+        for each in (text, *_parts(text)):
+            raw = each.encode("utf-8", "surrogatepass")
+            KEPT.update(word.decode("utf-8", "replace") for word in spellings(raw) if len(word) >= _SHORTEST_KEPT)
+
+
+def spellings(secret: bytes) -> tuple[bytes, ...]:
+    """A secret as leaks spell it: plain, in JSON, in URLs, in hex, and in base64, also within something longer."""
+    text = secret.decode("utf-8", "replace")
+    found = [secret, json.dumps(text)[1:-1].encode(), json.dumps(text, ensure_ascii=False)[1:-1].encode("utf-8")]
+    for quoted in (quote(text, safe="").encode(), quote_plus(text).encode()):
+        found += [quoted, re.sub(rb"%[0-9A-F]{2}", lambda escape: escape[0].lower(), quoted)]
+    found += [secret.hex().encode(), base64.b64encode(secret).rstrip(b"=")]
+    for skipped in range(3):  # what comes before it decides how its bits fall on letters; the outermost are not its own
+        bits = (skipped + len(secret)) * 8
+        found.append(base64.b64encode(bytes(skipped) + secret)[-(-skipped * 8 // 6) : bits // 6])
+    found += [word.translate(_URLSAFE) for word in found[-4:]]
+    return tuple(dict.fromkeys(found))
+
+
+_URLSAFE = bytes.maketrans(b"+/", b"-_")
+
+
+def _parts(text: str) -> list[str]:
+    """What is secret by itself within a text: the password of ``user:password``, the long parts of a URL that is
+    a credential."""
+    if "://" not in text:
+        password = text.partition(":")[2]
+        return [password] if len(password) >= _SHORTEST_KEPT else []
+    try:
+        url = urlsplit(text)
+        found = [url.password or ""]
+    except ValueError:
+        return []
+    found += [*url.path.split("/"), url.query]
+    found += [pair.partition("=")[2] for pair in url.query.split("&")]
+    return [part for part in found if len(part) >= _SHORTEST_PART]
 
 
 def is_placeholder(text: str) -> bool:

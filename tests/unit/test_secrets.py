@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 import pickle
 import traceback
@@ -142,3 +143,25 @@ def test_a_password_in_a_url_is_masked() -> None:
 def test_what_a_reference_stood_for_is_masked_in_log_lines() -> None:
     resolved_source(source(SecretRef(ref="env:A")), 0.0, lambda ref: "0123456789-kept")
     assert scrub("Traceback: 0123456789-kept") == "Traceback: ***"
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "{0}",
+        "Basic {1}",
+        "sender:{0}",
+        "key%3D{0}",
+        "https://chat.example.com/services/T0/{2}?wait=1",
+        "wait=1&key={3}",
+    ],
+)
+def test_no_spelling_of_what_a_reference_stood_for_is_logged(shown: str) -> None:
+    password, long, key = "pass/word of a sender", "B0123456789abcdefghij", "0123456789-abcdefgh"
+    env = {"A": f"sender:{password}", "B": f"https://chat.example.com/services/T0/{long}?wait=1&key={key}"}
+    options = {"headers": {"authorization": "env:A"}, "url": "env:B"}
+    resolved_destination(Destination(name="d", type="http", options=options), lambda ref: resolve(ref, env))
+    pair = base64.b64encode(env["A"].encode()).decode()
+    line = shown.format(password, pair, long, key)
+    assert not any(each in scrub(line) for each in (password, pair[:-4], long, key))
+    assert not any(each in scrub(json.dumps(line)) for each in (password, pair[:-4], long, key))

@@ -21,11 +21,12 @@ from hookline.ingest.health import Clock, Disk
 from hookline.ingest.leaks import Needles
 from hookline.ingest.pace import Seldom, Strangers
 from hookline.ingest.replies import FORBIDDEN, NOT_FOUND, OK, UNAVAILABLE, busy, plain
-from hookline.ingest.requestlog import Notebook, RequestLog
+from hookline.ingest.requestlog import LOOKED_AT, Notebook, RequestLog
 from hookline.ingest.triggers import Triggers
 from hookline.model import Receipt, Reply, Request, RequestOutcome, Verified, VerifiedEvent
 from hookline.providers import CLOCK_REASONS, PROVIDERS, Learned, recognise
 from hookline.routing import Router
+from hookline.secrets import keep
 from hookline.store.base import RequestNote
 
 log = structlog.get_logger("hookline.ingest")
@@ -165,8 +166,7 @@ class Ingest:
         source = None if entry is None else entry.name
         if not self.request_log.room(source, reason, neighbourhood(request.peer), request.received_at):
             return  # before we take trouble over it: this may be one of a flood
-        if entry is not None and entry.needles.within(request):
-            request = entry.needles.redact(request)
+        request = self._without_any_secret(entry, request)
         self.request_log.put(
             RequestNote(
                 source=source,
@@ -245,6 +245,7 @@ class Ingest:
             self.note(entry, request, "handshake not expected", 403)
             done(FORBIDDEN)
             return
+        keep(reply.secret)
         entry.needles = Needles([reply.secret])
         done(self._challenge(entry, request, Reply(reply.status, reply.body, reply.headers), "secret learned"))
 
@@ -252,8 +253,7 @@ class Ingest:
         self._told(entry, request, RequestOutcome.CHALLENGE, reason, reply.status)
         if not self.request_log.room(entry.name, "challenge", neighbourhood(request.peer), request.received_at):
             return reply
-        if entry.needles.within(request):
-            request = entry.needles.redact(request)
+        request = self._without_any_secret(entry, request)
         self.request_log.put(
             RequestNote(
                 source=entry.name,
@@ -283,6 +283,16 @@ class Ingest:
             return msgspec.structs.replace(event, body=body)
 
         return clean, msgspec.structs.replace(verified, events=[masked(event) for event in verified.events])
+
+    def _without_any_secret(self, entry: Entry | None, request: Request) -> Request:
+        """As the request log may keep it: what went to a wrong path carries the secret of the right one."""
+        if len(request.body) > LOOKED_AT:
+            request = msgspec.structs.replace(request, body=request.body[:LOOKED_AT])
+        own = [] if entry is None else [entry]  # a reload may have replaced it since
+        for known in (*own, *self.entries.values()):
+            if known.needles.within(request):
+                request = known.needles.redact(request)
+        return request
 
     def _hint(self, request: Request) -> str:
         """Whose request came to a path that nobody has, and where it was perhaps meant to go."""

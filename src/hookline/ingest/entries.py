@@ -18,6 +18,7 @@ from hookline.ingest.pace import Bucket
 from hookline.ingest.replies import FORBIDDEN, GONE, UNSUPPORTED, plain
 from hookline.model import Reply
 from hookline.providers import Verifier
+from hookline.secrets import keep
 
 log = structlog.get_logger("hookline.ingest")
 
@@ -146,6 +147,7 @@ def _entry(
     try:
         source, secrets = resolved_source(source, now, resolve)
         if learned is not None:
+            keep(learned)
             secrets = (learned, *secrets)
         return Entry(source, providers.bind(source, secrets, keys), secrets)
     except ConfigError as problem:

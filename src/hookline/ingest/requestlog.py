@@ -20,6 +20,8 @@ MOST_BYTES = 16 << 20
 """Waiting to be written."""
 LONGEST_BODY = 64 << 10
 """Of an unverified body this much is kept."""
+LOOKED_AT = LONGEST_BODY + 1_024
+"""So much of it is searched for secrets: none is cut in two before it is masked."""
 _HOUR = 3_600.0
 _BATCH = 100
 _PAUSE = 0.5

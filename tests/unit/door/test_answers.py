@@ -361,6 +361,15 @@ async def test_a_secret_within_a_request_is_masked_before_it_is_stored(hall: Hal
     assert SECRET.encode() not in note.request.body
 
 
+async def test_a_secret_that_went_to_a_wrong_path_is_masked_too(hall: Hall):
+    for target in (b"/webhooks/githib", b"/elsewhere?key=" + SECRET.encode().replace(b" ", b"%20")):
+        await ask(hall, raw(hall.signed(), (b"X-Token", SECRET.encode()), target=target))
+    for note in await notes(hall):
+        assert note.source is None
+        assert (b"X-Token", b"***") in note.request.headers
+        assert SECRET.encode() not in note.request.target
+
+
 async def test_our_own_clock_is_doubted_before_all_senders_are():
     stripe = source("stripe", "stripe", secrets=(SecretRef(ref="whsec_abcdefgh12345678"),))
     async with opened(stripe) as hall:

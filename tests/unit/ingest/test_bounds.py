@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -161,6 +163,16 @@ SECRET = "It's a Secret to Everybody"
         base64.b64encode(SECRET.encode()),
         base64.urlsafe_b64encode(SECRET.encode()).rstrip(b"="),
         SECRET.encode().hex().encode(),
+        quote(SECRET, safe="").encode(),
+        quote(SECRET, safe="")
+        .lower()
+        .replace("it", "It")
+        .replace("secret", "Secret")
+        .replace("everybody", "Everybody")
+        .encode(),
+        base64.b64encode(b"us:" + SECRET.encode()),
+        base64.b64encode(b"user:" + SECRET.encode() + b"\n"),
+        base64.b64encode(b"a user:" + SECRET.encode()),
     ],
 )
 def test_a_leaked_secret_is_found_and_masked_in_every_spelling(spelling: bytes):
@@ -170,6 +182,7 @@ def test_a_leaked_secret_is_found_and_masked_in_every_spelling(spelling: bytes):
         clean = needles.redact(leaking)
         assert not needles.within(clean)
         assert spelling.rstrip(b"=") not in clean.body + clean.headers[0][1]
+        assert len(clean.body) < 20
     assert not needles.within(request(b"It's no secret"))
 
 
@@ -178,6 +191,16 @@ def test_a_standard_webhooks_secret_is_found_without_its_prefix():
     needles = Needles(["whsec_" + key])
     for text in ("whsec_" + key, key, b"0123456789abcdef01234567".hex()):
         assert needles.within(request(text.encode()))
+
+
+def test_a_secret_that_json_escapes_is_found_as_it_is_written_there():
+    secret = 'say "friend" \\ and enter, Melón'
+    for text in (json.dumps(secret), json.dumps(secret, ensure_ascii=False)):
+        assert Needles([secret]).within(request(text.encode()))
+
+
+def test_the_password_of_a_pair_is_found_alone():
+    assert Needles(["sender:pass-word-of-the-sender"]).within(request(b"pass-word-of-the-sender"))
 
 
 def test_a_short_secret_is_not_looked_for():

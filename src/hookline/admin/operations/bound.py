@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hookline.admin.operations.base import Desk
 from hookline.config import Source, resolved_source
+from hookline.secrets import keep
 
 
 async def with_secrets(desk: Desk, source: Source) -> tuple[Source, tuple[str, ...]]:
@@ -17,4 +18,7 @@ async def with_secrets(desk: Desk, source: Source) -> tuple[Source, tuple[str, .
 def joined(desk: Desk, source: Source, learned: dict[str, str]) -> tuple[Source, tuple[str, ...]]:
     """The same where what was learned is known already."""
     bound, texts = resolved_source(source, desk.now)
-    return bound, (learned[source.name], *texts) if source.name in learned else texts
+    if source.name not in learned:
+        return bound, texts
+    keep(learned[source.name])
+    return bound, (learned[source.name], *texts)
