@@ -187,3 +187,10 @@ def test_no_key_of_a_provider_is_taken_for_a_slip_of_the_pen(tmp_path: Path, pro
     assert problems == []
     assert config is not None
     assert config.sources["a"].options.keys() == PROVIDERS[provider].options | COMMON_OPTIONS
+
+
+def test_a_secret_that_the_provider_will_send_is_asked_for_not_missed(tmp_path: Path) -> None:
+    asana = GITHUB.replace('"github"\n    secrets = ["env:SECRET"]', '"asana"')
+    [problem] = problems(tmp_path, asana)
+    assert (problem.level, problem.key) == ("warning", "sources.github.secrets")
+    assert "`hookline sources expect github`" in problem.cure

@@ -13,6 +13,7 @@ from hookline import filters, providers
 from hookline.app import Hookline
 from hookline.app.imports import find_app
 from hookline.config import Config, Problem, SecretRef, Source, read, resolved_destination, resolved_source
+from hookline.config.settings import Level
 from hookline.destinations import build
 from hookline.errors import ConfigError
 from hookline.handlers import Handler
@@ -117,7 +118,9 @@ def _source(
     except ConfigError as trouble:
         about_secret = str(trouble).startswith(f"sources.{source.name}.secret")
         if secrets or not about_secret:
-            level = "secret" if about_secret and source.secrets else "error"
+            level: Level = "secret" if about_secret and source.secrets else "error"
+            if about_secret and not source.secrets and providers.PROVIDERS[source.provider].learns_secret:
+                level = "warning"  # the store may have it already: a handshake brings it, not the file
             yield problem_of(config, str(trouble), level, f"sources.{source.name}")
     else:
         if not source.url and verifier.provider.signs_url:
@@ -251,16 +254,14 @@ def _https(config: Config) -> Iterator[Problem]:
         yield Problem(key=key, what=what, cure=cure, place=config.place(key))
 
 
-def problem_of(config: Config, message: str, level: str, around: str) -> Problem:
+def problem_of(config: Config, message: str, level: Level, around: str) -> Problem:
     """A ConfigError's ``key: what — cure`` as a problem, with its place."""
     key, colon, text = message.partition(": ")
     if not colon or not key.startswith(around):
         key, text = around, message
     what, _, cure = text.partition(" — ")
     place = config.place(key)
-    if level == "secret":
-        return Problem(key=key, what=what, cure=cure, place=place, level="secret")
-    return Problem(key=key, what=what, cure=cure, place=place)
+    return Problem(key=key, what=what, cure=cure, place=place, level=level)
 
 
 def _warning(config: Config, key: str, what: str, cure: str) -> Problem:

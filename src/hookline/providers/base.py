@@ -97,6 +97,11 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     notes: str = ""
     """What people trip over."""
 
+    @property
+    def learns_secret(self) -> bool:
+        """Whether its secret may come by handshake, once somebody expects it."""
+        return "expect_until" in self.options
+
 
 COMMON_OPTIONS = frozenset({"type", "id", "subject", "public_url"})
 

@@ -48,6 +48,11 @@ def bind(source: Source, secrets: Sequence[str], keys: Keys | None = None) -> Ve
 def bind_row(row: Provider, source: Source, secrets: Sequence[str], keys: Keys | None) -> Verifier:
     """As ``bind``, for a row that is not the table's."""
     options = source.options
+    if not secrets and row.learns_secret and "expect_until" not in options:
+        raise ConfigError(
+            f"sources.{source.name}.secrets: none yet, {row.title} sends it when the webhook is made"
+            f" — run `hookline sources expect {source.name}`, then make the webhook"
+        )
     binding = Binding(
         where=f"sources.{source.name}",
         secrets=secrets,

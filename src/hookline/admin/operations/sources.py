@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from hookline.admin.objects import Done, Page, Source, moment
-from hookline.admin.operations.base import Ask, Desk, Nothing, operation
+from hookline.admin.operations.base import Ask, Desk, Nothing, Trouble, operation
 from hookline.admin.operations.bound import joined
 from hookline.admin.operations.trigger import find_source
 from hookline.config import Source as Configured
@@ -43,7 +43,13 @@ class Expect(Ask):
 @operation("POST", "/sources/{name}/expect", role="operator")
 async def expect_secret(desk: Desk, ask: Expect) -> Done:
     """Let the next handshake of a source bring its secret (Asana, Notion), also in the place of an older one."""
-    find_source(desk.config, ask.name)
+    from hookline import providers  # all of them
+
+    source = find_source(desk.config, ask.name)
+    row = providers.PROVIDERS.get(source.provider)
+    if row is not None and not row.learns_secret:
+        learn = ", ".join(row.title for row in providers.PROVIDERS.values() if row.learns_secret)
+        raise Trouble(f"{row.title} sends no secret ({learn} do): write secrets under [sources.{source.name}]")
     await desk.store.expect_secret(ask.name, desk.now + ask.seconds, who=desk.who.name)
     return Done(count=1)
 
