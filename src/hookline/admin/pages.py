@@ -90,6 +90,7 @@ def routes(reception: Reception) -> list[BaseRoute]:
             destinations=(await _ask(desk, "list_destinations")).data,
             stats=await _ask(desk, "show_stats", since=since),
             events=(await _ask(desk, "list_events", limit=20)).data,
+            checks=[check for check in (await _ask(desk, "show_health")).checks if check.state != "ok"],
         )
 
     async def openapi(_request: Request) -> Response:

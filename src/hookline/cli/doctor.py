@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from hookline.cli.client import connect
 from hookline.cli.options import options, reads
 from hookline.cli.output import plural
 from hookline.payload import visible
+
+if TYPE_CHECKING:
+    from hookline.config import Problem
 
 
 @click.command()
@@ -41,30 +45,29 @@ def doctor(offline: bool) -> None:
         raise exits.Stop(exits.PROBLEMS, plural(bad, "problem"))
 
 
+def _of_problem(problem: Problem) -> Check:
+    return Check(
+        name={"error": "configuration", "secret": "secret", "warning": "advice"}[problem.level],
+        state="warning" if problem.level == "warning" else "problem",
+        what=": ".join(filter(None, (problem.place, problem.key, problem.what))),
+        cure=problem.cure,
+    )
+
+
 def _here(offline: bool) -> list[Check]:
     from pathlib import Path
 
     from hookline.admin import checkup
-    from hookline.app.check import check
+    from hookline.app.check import judge, set_of
+    from hookline.config import read
     from hookline.store import path_of
 
-    config, problems = check(options().config, now=time.time())
-    found = [
-        Check(
-            name="configuration" if problem.level == "error" else "secret",
-            state="problem",
-            what=": ".join(filter(None, (problem.place, problem.key, problem.what))),
-            cure=problem.cure,
-        )
-        for problem in problems
-        if problem.level != "warning"
-    ]
-    advice = len(problems) - len(found)
-    if advice:
-        what = f"`hookline check APP` has {plural(advice, 'piece')} of advice"
-        found.append(Check(name="advice", state="ok", what=what))
-    if not found:
-        found.append(Check(name="configuration", state="ok", what=", ".join(config.files) or "defaults"))
+    config, problems = read(options().config)
+    problems += judge(config, now=time.time(), unheard=True)  # what the app handles is in the store, not here
+    found = [_of_problem(problem) for problem in sorted(set_of(problems), key=lambda problem: problem.order())]
+    if not any(check.state == "problem" for check in found):
+        what = ", ".join(config.files) or "no settings file: defaults and environment"
+        found.append(Check(name="configuration", state="ok", what=what))
     found += checkup.machine(config, Path(path_of(config.server.store)).absolute())
     if not offline:
         secure = bool(config.server.certificate)

@@ -49,7 +49,8 @@ def status() -> None:
     for check in health.checks:
         if check.state != "ok":
             cure = f" — {visible(check.cure)}" if check.cure else ""
-            output.say(f"\n{output.paint_state(check.state)}: {visible(check.what)}{cure}")
+            about = f"{visible(check.name)}: {visible(check.what)}"
+            output.say(f"\n{output.paint_state(check.state)}: {about}{cure}")
 
 
 def _counts(noun: str, found: dict[str, int]) -> str:

@@ -30,7 +30,10 @@ def send_all(desk: Desk, source: Source, texts: Sequence[str], ask: Trigger, mod
         raise Conflict(f"there is no sample of {source.provider}; send one of your own with `curl`")
     kind = ask.type or kinds[0]
     if kind not in kinds:
-        raise NotFound(unknown(f"{source.provider} sample", kind, kinds) + f"; there are {', '.join(kinds)}")
+        no_sample = unknown(f"{source.provider} sample", kind, kinds)
+        raise NotFound(
+            f"{no_sample}{' ' if no_sample.endswith('?') else ': '}`hookline trigger {source.name} --types` lists them"
+        )
     verifier = providers.bind(source, texts)
     last: Triggered | None = None
     url = local_url(desk.config.server.public, bool(desk.config.server.certificate))

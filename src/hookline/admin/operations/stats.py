@@ -88,10 +88,10 @@ async def _destinations(desk: Desk) -> list[Destination]:
 
 
 def _of_source(row: Source) -> Check:
-    what = f"webhooks are answered 503: {row.reason}"
-    return Check(
-        name=f"source {row.name}", state="problem", what=what, cure="`hookline check` says where it is written"
-    )
+    why, _, cure = (row.reason or "").partition(" — ")
+    what = f"webhooks are answered 503: {why}"
+    cure = cure or "`hookline check` says where it is written"
+    return Check(name=f"source {row.name}", state="problem", what=what, cure=cure)
 
 
 def _of_destination(row: Destination, now: float, patience: float) -> list[Check]:
