@@ -198,7 +198,7 @@ def test_verify_needs_no_settings_file(tmp_path, monkeypatch):
         (("verify",), exits.USAGE, "say which"),
         (("destinations", "pause", "deplyo"), exits.NOT_FOUND, "did you mean 'deploy'"),
         (("trigger", "githb"), exits.NOT_FOUND, "did you mean 'github'"),
-        (("trigger", "github", "nothing", "--yes"), exits.NOT_FOUND, "there are"),
+        (("trigger", "github", "nothing", "--yes"), exits.NOT_FOUND, "--types` lists them"),
         (("trigger", "github", "push", "--yes"), exits.FAILURE, "is `hookline serve` running?"),
         (("trigger", "github", "push", "--tamper", "time", "--yes"), exits.USAGE, "signs no time"),
         (("trigger", "github", "push", "--set", "ref.x=1", "--yes"), exits.PROBLEMS, "no such place"),
@@ -257,6 +257,35 @@ def test_a_faulty_settings_file_lists_every_problem_and_ends_with_3(tmp_path):
     assert "hookline.toml:2" in result.stdout
     assert "hookline.toml:4" in result.stdout
     assert hookline("events", "list", config=file).exit_code == exits.PROBLEMS
+
+
+def test_a_look_where_nothing_is_makes_no_store(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for command in (("status",), ("events", "list"), ("doctor", "--offline")):
+        result = hookline(*command)
+        assert result.exit_code == exits.NOT_FOUND, command
+        assert "neither a hookline.toml nor a store" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_status_and_doctor_say_of_what_they_warn(local, remote):
+    for run in (local, remote):
+        assert "source broken: webhooks are answered 503" in run("status").stdout
+    said = local("doctor", "--offline").stdout.splitlines()
+    assert len(said) == len(set(said))
+    assert not any("has no route" in line for line in said)  # what the app handles is known to the app alone
+
+
+def test_only_a_provider_that_sends_a_secret_is_expected_to(local):
+    result = local("sources", "expect", "github", "--yes")
+    assert result.exit_code == exits.USAGE
+    assert "GitHub sends no secret" in result.stderr
+
+
+def test_an_unknown_sample_names_the_near_one_and_no_other(local):
+    result = local("trigger", "stripe", "invoice.payd", "--yes")
+    assert result.exit_code == exits.NOT_FOUND
+    assert "did you mean 'invoice.paid'? `hookline trigger stripe --types`" in result.stderr
 
 
 def test_init_writes_a_project_that_check_accepts(tmp_path, monkeypatch):

@@ -23,7 +23,7 @@ from hookline.cli import exits
 from hookline.cli.options import options
 from hookline.cli.project import configuration
 from hookline.config import Config
-from hookline.store import open_store
+from hookline.store import open_store, path_of
 
 EXIT_OF_STATUS = {
     400: exits.USAGE,
@@ -174,7 +174,15 @@ def connect() -> Client:
     chosen = options()
     if chosen.server:
         return Remote(chosen.server, chosen.token)
-    return Local(configuration())
+    config = configuration()
+    named = config.files or "HOOKLINE_SERVER__STORE" in os.environ
+    if not named and not path_of(config.server.store).exists():
+        raise exits.Stop(
+            exits.NOT_FOUND,
+            "there is neither a hookline.toml nor a store here: go where Hookline runs, name its settings with"
+            " --config, or begin with `hookline init`",
+        )
+    return Local(config)
 
 
 def _text(value: Any) -> str:

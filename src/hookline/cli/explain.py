@@ -73,7 +73,8 @@ def tell(event: StoryEvent, now: float) -> Iterator[str]:
 
 
 def _delivery(delivery: StoryDelivery, start: float, now: float) -> Iterator[str]:
-    route = f", by the route {visible(delivery.route)}" if delivery.route else ""
+    by_route = delivery.route and delivery.route != delivery.destination  # a handler is its own route
+    route = f", by the route {visible(delivery.route)}" if by_route else ""
     yield f"To {visible(delivery.destination)}{route} ({delivery.id})"
     last = start
     for attempt in delivery.tries:

@@ -36,6 +36,11 @@ def test_a_success_is_told_from_the_provider_to_the_handler():
     assert told.endswith("Now: processed.")
 
 
+def test_a_handler_is_its_own_route_and_said_once():
+    assert "To app.paid (dlv" in story(deliveries=[delivery(route="app.paid")])
+    assert "To app.paid, by the route stripe:1 (dlv" in story(deliveries=[delivery(route="stripe:1")])
+
+
 def test_a_retry_says_what_failed_and_when_it_is_tried_again():
     tries = [attempt(state="pending", reason="503 from the shop", code=503)]
     waiting = delivery("pending", tries, phase="retrying", due_at=at(NOW + 300))
