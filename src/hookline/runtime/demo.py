@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import subprocess
@@ -281,16 +282,28 @@ def _wait(condition: Any, server: subprocess.Popen[bytes], home: Path, what: str
         time.sleep(0.05)
 
 
+def _command(folder: Path) -> str:
+    """How this very command line is called from ``folder``: by its path where its name alone would not do."""
+    ours = Path(sys.argv[0]).absolute()
+    on_path = shutil.which("hookline")
+    if ours.name != "hookline" or (on_path and os.path.samefile(on_path, ours)):
+        return "hookline"
+    return shlex.quote(os.path.relpath(ours, folder))
+
+
 def _tell(home: Path, public: str, admin: str, token: str, sent: list[Sent]) -> None:
     took = sorted(item.ms for item in sent)
     here = os.path.relpath(home)
+    ours = _command(home)
     say(
         f"\n{len(sent)} requests, each on disk before its answer (median {took[len(took) // 2]:.1f} ms)."
         " Where to look:\n"
-        f"\n  http://{admin}/            token: {token}"
-        f"\n  cd {here} && hookline events list          what came, and what became of it"
-        f"\n  cd {here} && hookline explain latest charge.refunded"
-        f"\n  cd {here} && hookline requests list -q outcome:rejected"
-        f"\n  {here}/hookline.toml, {here}/app.py         what you would write"
+        f"\n  http://{admin}/   any user name, the password {token}"
+        f"\n  {here}/hookline.toml and {here}/app.py: what you would write"
+        f"\n\n  cd {here}"
+        f"\n  {ours} events list                          what came, and what became of it"
+        f"\n  {ours} explain latest charge.refunded       the story of one that failed at first"
+        f"\n  {ours} events list -q status:needs_review   test events on a production source: kept, not run"
+        f"\n  {ours} requests list -q outcome:rejected    what was turned away"
         f"\n\nWebhooks go to http://{public}/webhooks/<source>."
     )
