@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import threading
 from collections import Counter
 
 import apsw
@@ -15,6 +16,7 @@ from hookline.errors import Unavailable
 from hookline.model import NewDelivery, Origin, Receipt, RequestOutcome, State, Trigger
 from hookline.store import open_store
 from hookline.store.clock import FakeClock
+from hookline.store.compress import train
 from hookline.store.sqlite import keyruns
 from hookline.store.sqlite.store import SqliteStore
 from hookline.store.sqlite.tx import Tx, as_dicts
@@ -246,3 +248,64 @@ async def test_a_batch_of_new_events_needs_no_second_look_even_after_one_that_di
     await accept_one(store, "a")
     monkeypatch.setattr("hookline.store.sqlite.accept._write", lambda *_: pytest.fail("it was looked at again"))
     assert (await accept_one(store, "b")).outcome is RequestOutcome.ACCEPTED
+
+
+async def test_an_impostor_in_the_same_commit_does_not_take_the_first_ones_place(store: SqliteStore) -> None:
+    first, other = await store.accept(
+        [arrival(event("a", b"one"), body=b"one"), arrival(event("a", b"two"), body=b"two")]
+    )
+    assert isinstance(first, Receipt) and isinstance(other, Receipt)
+    assert await held(store, first.events[0]) == (None, "pending", None)
+    assert (await held(store, other.events[0]))[0] == "same id, other body"
+    for body, known in ((b"one", first), (b"two", other)):
+        again = await accept_one(store, "a", body)
+        assert (again.outcome, again.events) == (RequestOutcome.DUPLICATE, known.events)
+
+
+async def test_an_event_that_comes_again_while_its_commit_outlasts_the_doors_patience_is_a_duplicate(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await accept_one(store, "before")
+    disk = threading.Event()
+    store._writer._connection.set_commit_hook(lambda: not disk.wait(30))
+    with monkeypatch.context() as hasty:
+        hasty.setattr("hookline.store.sqlite.store.PATIENCE", 0.05)
+        with pytest.raises(Unavailable):
+            await accept_one(store, "a")
+    again = asyncio.create_task(accept_one(store, "a"))
+    while not store._book.pending:
+        await asyncio.sleep(0)
+    disk.set()
+    assert (await again).outcome is RequestOutcome.DUPLICATE
+    assert len(await claim(store)) == 2
+
+
+async def test_a_dictionary_of_a_commit_that_failed_compresses_nothing(
+    store: SqliteStore, url: str, clock: FakeClock
+) -> None:
+    data = train([b'{"action": "opened", "number": %d, "title": "%d"}' % (n, n * n) for n in range(200)])
+    assert data is not None
+
+    def keep(tx: Tx) -> None:
+        tx.run("insert_dictionary", source="github", now=tx.now, data=data)
+        tx.connection.set_commit_hook(lambda: True)  # refuses
+
+    packed = [store.prepare(arrival(event("a")))]
+    began, busy = threading.Event(), threading.Event()
+    waiting = asyncio.create_task(store.write(lambda tx: (began.set(), busy.wait(30))))
+    while not began.is_set():
+        await asyncio.sleep(0)
+    together = asyncio.gather(store.write(keep), store.accept_prepared(packed), return_exceptions=True)
+    while store._writer._queue.qsize() < 2:
+        await asyncio.sleep(0)
+    busy.set()
+    await waiting
+    assert all(isinstance(problem, Exception) for problem in await together)
+    store._writer._connection.set_commit_hook(None)
+    await accept_one(store, "b", b'{"action": "opened"}')
+    other = await open_store(url, role="test", clock=clock)
+    try:
+        [taken] = await claim(other)
+    finally:
+        await other.close()
+    assert taken.event.raw == b'{"action": "opened"}'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import apsw
@@ -98,6 +99,8 @@ def plan(packed: Sequence[Packed | Exception], book: KeyBook, ids: IdMaker, now:
     hashes = [
         hashed for entry in batch for pair in zip(entry.keys, entry.bodies, strict=True) for hashed in pair if hashed
     ]
+    if len(set(hashes)) < len(hashes):  # the batch repeats itself
+        return None
     doubtful = book.seems_new(hashes)
     if doubtful is None or any(
         delivery.ordering_key is not None
@@ -110,8 +113,6 @@ def plan(packed: Sequence[Packed | Exception], book: KeyBook, ids: IdMaker, now:
     numbers = ids.take(now, count, above=book.highest)
     rows = _Rows(batch, {}, numbers, now)
     receipts: list[Receipt | Exception] = [rows.add(entry) for entry in batch]
-    if rows.repeated or len(rows.keys) != len(hashes):  # the batch repeats itself
-        return None
     return Plan(
         version=version,
         first_id=numbers[0],
@@ -128,7 +129,7 @@ def accept(
     tx: Tx, packed: Sequence[Packed | Exception], book: KeyBook, plan: Plan | None = None
 ) -> list[Receipt | Exception]:
     """One receipt, or what is wrong, for each. A data error that only SQLite sees costs the batch a second go."""
-    if plan is not None and book.confirm(tx, plan.version, plan.first_id, plan.doubtful):
+    if plan is not None and book.confirm(tx, plan.version, plan.first_id, plan.hashes, plan.doubtful):
         try:
             with tx.savepoint():
                 return _carry_out(tx, plan, book)
@@ -158,9 +159,10 @@ def ids_needed(batch: Sequence[Packed]) -> int:
 
 
 def learn_dictionaries(tx: Tx, codec: Codec) -> None:
-    """Use what has been trained since."""
-    for number, source, data in tx.run("new_dictionaries", after=codec.newest):
-        codec.learn(number, source, data)
+    """Use what has been trained since, once that is sure to stay: this very transaction may hold the new one, and an
+    event that was compressed with a dictionary whose commit failed could never be opened again."""
+    for row in tx.run("new_dictionaries", after=codec.newest):
+        tx.after_commit(partial(codec.learn, *row))
 
 
 def _write_one(tx: Tx, entry: Packed, book: KeyBook) -> Receipt | Exception:

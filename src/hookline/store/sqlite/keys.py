@@ -144,10 +144,13 @@ class KeyBook:
 
     # -- in the thread that writes -------------------------------------------------------------------------------
 
-    def confirm(self, tx: Tx, version: int, first_id: int, doubtful: Sequence[tuple[int, bytes]]) -> bool:
+    def confirm(
+        self, tx: Tx, version: int, first_id: int, hashes: Sequence[bytes], doubtful: Sequence[tuple[int, bytes]]
+    ) -> bool:
         """Whether what :meth:`seems_new` said when the book had that version holds, and ids from ``first_id`` on are
-        free: nobody else has written a key or an id since."""
-        if version != self.version:
+        free: nobody has written one of these keys since, and nobody else any key or id. We ourselves may have: a caller
+        that ran out of patience has left ``pending``, and its commit came through all the same."""
+        if version != self.version or not self._fresh.keys().isdisjoint(hashes):
             return False
         row = tx.one("as_of")
         assert row is not None
