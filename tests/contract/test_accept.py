@@ -254,7 +254,8 @@ async def test_an_impostor_in_the_same_commit_does_not_take_the_first_ones_place
     first, other = await store.accept(
         [arrival(event("a", b"one"), body=b"one"), arrival(event("a", b"two"), body=b"two")]
     )
-    assert isinstance(first, Receipt) and isinstance(other, Receipt)
+    assert isinstance(first, Receipt)
+    assert isinstance(other, Receipt)
     assert await held(store, first.events[0]) == (None, "pending", None)
     assert (await held(store, other.events[0]))[0] == "same id, other body"
     for body, known in ((b"one", first), (b"two", other)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import queue
 import subprocess
 import sys
 import threading
@@ -51,8 +52,8 @@ def test_a_dead_workers_board_tells_what_it_was_running(tmp_path: Path):
     board.mark(7, 1)
     board.mark(8, 2)
     board.mark(9, 3)
-    board.clear(8)
-    board.clear(100)
+    board.clear(8, 2)
+    board.clear(100, 1)
     assert list(crashed(tmp_path, "store.db", "boot-1")) == []  # its owner lives
     left_behind(board)
     assert list(crashed(tmp_path, "store.db", "boot-1")) == [Crashed("w1", ((7, 1), (9, 3)))]
@@ -84,7 +85,7 @@ def test_more_than_a_board_holds_goes_unmarked(tmp_path: Path):
     for number in range(1, 5_000):
         board.mark(number, 1)
     for number in range(1, 5_000):
-        board.clear(number)
+        board.clear(number, 1)
     board.mark(1, 1)
     left_behind(board)
     assert next(crashed(tmp_path, "store.db", "b")).running == ((1, 1),)
@@ -222,6 +223,24 @@ async def test_what_must_not_happen_twice_waits_for_a_person_after_a_crash(store
     assert calls == [2, 1]
 
 
+async def test_what_may_have_been_done_runs_again_once_a_person_wants_it(store):
+    calls: list[int] = []
+
+    async def handle(event: Event) -> None:
+        calls.append(event.body)
+        if len(calls) == 1:
+            await asyncio.Event().wait()
+
+    await put(store, 1)
+    worker = worker_of(store, handler(handle, timeout=0.05, policy=Policy(on_unknown="hold")))
+    await worker.step()
+    assert await deliveries(store) == [("needs_review", "may have been done: not done within 0.05 s")]
+    await store.write(requeue, await store.read(ended), Trigger.REPLAY)
+    await worker.step()
+    assert await deliveries(store) == [("succeeded", "")]
+    assert calls == [1, 1]
+
+
 def ended(tx) -> list[Ended]:
     held = "select id, event, destination, state, ordering_key from deliveries where state = 'needs_review'"
     return [Ended(*row) for row in tx.sql(held)]
@@ -254,6 +273,38 @@ async def test_a_lease_is_renewed_while_its_handler_runs(store, clock):
     go.set()
     await stepping
     assert await deliveries(store) == [("succeeded", "")]
+
+
+async def test_a_plain_function_that_lost_its_lease_does_not_end_the_one_that_follows_it_here(store, clock, tmp_path):
+    began, go = queue.SimpleQueue(), [threading.Event(), threading.Event()]
+
+    def handle(event: Event) -> None:
+        number = began.qsize()
+        began.put(number)
+        go[number].wait(30)
+
+    async def nth(number: int) -> None:
+        while began.qsize() < number:
+            await asyncio.sleep(0)
+
+    await put(store, 1)
+    board = Board(fresh_path(tmp_path, "store.db"), "w1", "boot")
+    worker = worker_of(store, handler(handle, is_async=False), board=board)
+    first = asyncio.create_task(worker.step())
+    await nth(1)
+    clock.advance(61)
+    second = asyncio.create_task(worker.step())
+    await nth(2)
+    go[0].set()
+    await first
+    [(delivery, lease)] = await rows(store, "select id, lease from deliveries")
+    assert [(held.claim.delivery, held.claim.lease) for held in worker.held.values()] == [(delivery, lease)]
+    assert list(board._slots) == [(delivery, lease)]
+    go[1].set()
+    await second
+    assert await deliveries(store) == [("succeeded", "")]
+    assert (worker.held, board._slots) == ({}, {})
+    worker.leave()
 
 
 async def test_renewal_comes_in_its_turn_and_ends_at_twice_the_timeout(store, clock):

@@ -46,17 +46,17 @@ class Board:
         _HEAD.pack_into(self._map, 0, _MAGIC, worker.encode()[:64], boot.encode()[:64], os.getpid())
         hidden.rename(path)
         self._free = list(range(SLOTS - 1, -1, -1))
-        self._slots: dict[int, int] = {}
+        self._slots: dict[tuple[int, int], int] = {}
 
     def mark(self, delivery: int, lease: int) -> None:
         """It runs from now on. More than the board holds go unmarked: their crash counts for none."""
         if self._free:
-            slot = self._slots[delivery] = self._free.pop()
+            slot = self._slots[delivery, lease] = self._free.pop()
             _SLOT.pack_into(self._map, _FIRST + slot * _SLOT.size, delivery, lease)
 
-    def clear(self, delivery: int) -> None:
+    def clear(self, delivery: int, lease: int) -> None:
         """It does not run any more."""
-        slot = self._slots.pop(delivery, None)
+        slot = self._slots.pop((delivery, lease), None)
         if slot is not None:
             _SLOT.pack_into(self._map, _FIRST + slot * _SLOT.size, 0, 0)
             self._free.append(slot)

@@ -8,6 +8,10 @@ from hookline.destinations.base import Destination
 from hookline.model import Claim
 
 
+Lease = tuple[int, int]
+"""A delivery, and the number of its claim."""
+
+
 class Held:
     """One claim in our hands."""
 

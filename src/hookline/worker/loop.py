@@ -21,6 +21,7 @@ import structlog
 
 from hookline import telemetry
 from hookline.destinations.base import Destination, DigestDestination, StoreDestination
+from hookline.destinations.hush import hushed
 from hookline.errors import Unavailable
 from hookline.filters import Filter
 from hookline.model import Claim, Event, Outcome, Settlement, State
@@ -28,7 +29,7 @@ from hookline.retry import Decision, Jitter, decide
 from hookline.store.base import Want
 from hookline.worker.alone import Alone, Crash
 from hookline.worker.board import Board
-from hookline.worker.held import Held
+from hookline.worker.held import Held, Lease
 from hookline.worker.places import Places
 from hookline.worker.settings import WorkerSettings
 from hookline.worker.settler import Settler
@@ -71,8 +72,9 @@ class Worker:
         when a process crashed."""
         self.name = name
         self.settings = settings or WorkerSettings()
-        self.held: dict[int, Held] = {}
-        """By delivery; read by the keeper's thread too."""
+        self.held: dict[Lease, Held] = {}
+        """By lease; read by the keeper's thread too. A delivery may be here twice: a plain function goes on after its
+        lease was lost, and the next one may be ours as well."""
         self.settler = Settler(store.settle, self._under_way, self._settled)
         self._store = store
         self._destinations = dict(destinations)
@@ -173,7 +175,7 @@ class Worker:
     # -- running -----------------------------------------------------------------------------------------------------
 
     def _hold(self, claim: Claim, destination: Destination) -> Held:
-        held = self.held[claim.delivery] = Held(claim, destination, time.monotonic(), self._store.now())
+        held = self.held[claim.delivery, claim.lease] = Held(claim, destination, time.monotonic(), self._store.now())
         self._places.take(held)
         if self._board is not None:
             self._board.mark(claim.delivery, claim.lease)
@@ -223,12 +225,12 @@ class Worker:
         except Exception as problem:  # the store's: nothing was written
             outcome = Outcome(reason=f"not written: {problem}", error=traceback.format_exc(limit=-20))
         if outcome is None:
-            self.interrupt_lost(held)
+            self.hand_back(held, "lease lost", now)  # refused by the store; clears our books
         elif outcome.ok:
             telemetry.attempted(claim, outcome, decision, time.monotonic() - held.since)
             self._release(held)
             self._under_way([settlement], -1)
-            self._forget(claim.delivery)
+            self._forget(claim)
         else:
             self.end(held, outcome)
 
@@ -236,7 +238,7 @@ class Worker:
         """It was running when a process crashed: try it where it can hurt nobody else."""
         held.elsewhere = True
         if self._board is not None:  # if this process crashes now, it was another's fault
-            self._board.clear(held.claim.delivery)
+            self._board.clear(held.claim.delivery, held.claim.lease)
         result = await alone(held.claim, held.destination.timeout)
         if isinstance(result, Outcome):
             self.end(held, result)
@@ -304,6 +306,7 @@ class Worker:
         """An attempt is over: decide what becomes of its delivery, and queue the settlement."""
         if held.ended:
             return
+        outcome = hushed(outcome)
         now = self._store.now()
         decision = decide(outcome, held.claim.attempt, held.destination.policy, now, self._jitter)
         telemetry.attempted(held.claim, outcome, decision, time.monotonic() - held.since)
@@ -328,7 +331,7 @@ class Worker:
         """Its place is free."""
         held.ended = True
         if self._board is not None:
-            self._board.clear(held.claim.delivery)
+            self._board.clear(held.claim.delivery, held.claim.lease)
         if self._places.free(held):
             self._look.set()
 
@@ -354,12 +357,12 @@ class Worker:
 
     def _settled(self, settlement: Settlement, ok: bool) -> None:
         claim = settlement.claim
-        self._forget(claim.delivery)
+        self._forget(claim)
         if not ok:
             log.warning("lease lost", destination=claim.destination, id=claim.event.id, would=settlement.reason)
 
-    def _forget(self, delivery: int) -> None:
-        self.held.pop(delivery, None)
+    def _forget(self, claim: Claim) -> None:
+        self.held.pop((claim.delivery, claim.lease), None)
         if not self.held:
             self._idle.set()
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from hookline.destinations.base import Destination
 from hookline.model import Settlement
 from hookline.store.base import Want
-from hookline.worker.held import Held
+from hookline.worker.held import Held, Lease
 
 
 class Places:
@@ -23,7 +23,7 @@ class Places:
         self._most = most
         self._running = dict.fromkeys(destinations, 0)
         self._leased = dict.fromkeys(destinations, 0)
-        self._plain: dict[str, dict[int, Held]] = {
+        self._plain: dict[str, dict[Lease, Held]] = {
             name: {} for name, destination in destinations.items() if not destination.interruptible
         }
         self._full: set[str] = set()
@@ -55,14 +55,14 @@ class Places:
         self._running[name] += 1
         self._leased[name] += 1
         if not held.destination.interruptible:
-            self._plain[name][held.claim.delivery] = held
+            self._plain[name][held.claim.delivery, held.claim.lease] = held
 
     def free(self, held: Held) -> bool:
         """Its attempt is over. True where more may be waiting for the place."""
         name = held.claim.destination
         self._running[name] -= 1
         if not held.destination.interruptible:
-            self._plain[name].pop(held.claim.delivery, None)
+            self._plain[name].pop((held.claim.delivery, held.claim.lease), None)
         return name in self._full
 
     def under_way(self, batch: Iterable[Settlement], change: int) -> bool:

@@ -75,5 +75,6 @@ where id = :id and lease = :lease and state = 'pending' and lease_until is not n
 -- name: dictionary
 select source, data from dictionaries where id = :id
 
+-- An unknown one that ended its delivery has been judged: whoever let it run again knew.
 -- name: last_try
-select unknown, reason from attempts where delivery = :id order by try desc limit 1
+select unknown = 1 and state = 'pending', reason from attempts where delivery = :id order by try desc limit 1
