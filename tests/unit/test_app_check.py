@@ -62,6 +62,7 @@ def test_a_key_that_the_provider_does_not_know_is_a_problem(tmp_path: Path) -> N
 def test_reading_and_checking_tell_all_they_find(tmp_path: Path) -> None:
     text = GITHUB.replace('["deploy"]', '["nowhere"]').replace("secrets =", "colour = 'blue'\n    secrets =")
     assert keys(problems(tmp_path, text, env={})) == [
+        ("error", "sources.github.colour"),
         ("secret", "sources.github.secrets[0]"),
         ("error", "routes[0].to[0]"),
     ]
@@ -194,3 +195,20 @@ def test_a_secret_that_the_provider_will_send_is_asked_for_not_missed(tmp_path: 
     [problem] = problems(tmp_path, asana)
     assert (problem.level, problem.key) == ("warning", "sources.github.secrets")
     assert "`hookline sources expect github`" in problem.cure
+
+
+def test_a_missing_secret_hides_nothing_else_of_its_source(tmp_path: Path) -> None:
+    found = problems(tmp_path, GITHUB.replace('provider = "github"', 'provider = "gihub"'), env={})
+    assert keys(found) == [("error", "sources.github.provider"), ("secret", "sources.github.secrets[0]")]
+
+
+def test_a_store_that_cannot_be_opened_here_is_a_problem(tmp_path: Path) -> None:
+    [problem] = problems(tmp_path, '[server]\nstore = "postgresql://me:hunter2@db/hooks"')
+    assert (problem.level, problem.key) == ("error", "server.store")
+    assert "hunter2" not in str(problem)
+
+
+def test_a_faulty_filter_is_named_once(tmp_path: Path) -> None:
+    [problem] = problems(tmp_path, GITHUB.replace("to = ", 'when = { body.amount = { "$gtt" = 1 } }\n    to = '))
+    assert str(problem).endswith("$not")
+    assert "when: when" not in str(problem)

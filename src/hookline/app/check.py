@@ -17,8 +17,10 @@ from hookline.config.settings import Level
 from hookline.destinations import build
 from hookline.errors import ConfigError
 from hookline.handlers import Handler
+from hookline.providers.binding import configured
 from hookline.routing import matches, matches_any
 from hookline.secrets import is_reference, resolve
+from hookline.store import path_of
 
 SHORTEST = 16
 """Characters: what people make up by hand is shorter, what providers and password managers make is longer."""
@@ -75,6 +77,7 @@ def judge(
     return [
         *(problem for source in config.sources.values() for problem in _source(config, source, env, now, secrets)),
         *(problem for name in config.destinations for problem in _destination(config, name, env, secrets)),
+        *_store(config),
         *_filters(config),
         *_handlers(config, handlers),
         *([] if unheard else _unrouted(config, handlers, app is not None)),
@@ -111,6 +114,7 @@ def _source(
         missing = list(_missing(config, source, env, now))
         yield from missing
         if missing:
+            yield from _shape(config, source)
             return
         bound, texts = resolved_source(source, now, lambda ref: resolve(ref, env))
     try:
@@ -137,6 +141,15 @@ def _source(
             yield _warning(config, key, "has ended", "take it out")
         elif not is_reference(secret.ref):
             yield _warning(config, key, "is written out in the file", 'keep it elsewhere: "env:NAME" or "file:PATH"')
+
+
+def _shape(config: Config, source: Source) -> Iterator[Problem]:
+    """What is wrong with a source besides the texts that it refers to and that cannot be had."""
+    plain = {key: value for key, value in source.options.items() if not is_reference(value)}
+    try:
+        configured(replace(source, options=plain))
+    except ConfigError as trouble:
+        yield problem_of(config, str(trouble), "error", f"sources.{source.name}")
 
 
 def _destination(config: Config, name: str, env: Mapping[str, str] | None, secrets: bool) -> Iterator[Problem]:
@@ -183,13 +196,21 @@ def _doubt(secret: str) -> str:
     return ""
 
 
+def _store(config: Config) -> Iterator[Problem]:
+    """A store that the settings may name and that cannot be opened here."""
+    try:
+        path_of(config.server.store)
+    except ConfigError as trouble:
+        yield problem_of(config, str(trouble), "error", "server.store")
+
+
 def _filters(config: Config) -> Iterator[Problem]:
     for number, route in enumerate(config.routes):
         if route.when is not None:
             try:
                 filters.compile(route.when)
             except ConfigError as trouble:
-                what, _, cure = str(trouble).partition(" — ")
+                what, _, cure = str(trouble).removeprefix("when: ").partition(" — ")
                 key = f"routes[{number}].when"
                 yield Problem(key=key, what=what, cure=cure, place=config.place(key))
 

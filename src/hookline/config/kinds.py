@@ -199,7 +199,7 @@ def read_store_url(value: object) -> str:
     text = read_text(value).strip()
     if re.match(r"sqlite:///.|postgres(ql)?://.", text):
         return text
-    raise ValueError('is no store: write "sqlite:///hookline.db" or "postgresql://user@host/database"')
+    raise ValueError('is no store: write "sqlite:///hookline.db"')
 
 
 def read_networks(value: object) -> tuple[str, ...]:

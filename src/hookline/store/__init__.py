@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hookline.errors import ConfigError
+from hookline.secrets import mask_password
 
 if TYPE_CHECKING:
     from hookline.store.base import Store
@@ -31,7 +32,7 @@ def path_of(url: str) -> Path:
     scheme, separator, path = url.partition("://")
     if not separator or scheme != "sqlite" or not path.startswith("/") or path == "/":
         raise ConfigError(
-            f"server.store: {url!r} is no store that we know: write sqlite:///hookline.db (relative to where you are)"
-            " or sqlite:////var/lib/hookline/hookline.db"
+            f"server.store: {mask_password(url)!r} is no store that we know — write sqlite:///hookline.db (relative to"
+            " where you are) or sqlite:////var/lib/hookline/hookline.db"
         )
     return Path(path[1:])
