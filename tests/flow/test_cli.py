@@ -10,7 +10,7 @@ from api_rig import ADMIN_TOKEN, ENVIRONMENT, MARKED, SECRET, TOKENS, Served, ho
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hookline.cli import exits
+from hookline.cli import cli, exits
 
 STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -286,6 +286,13 @@ def test_an_unknown_sample_names_the_near_one_and_no_other(local):
     result = local("trigger", "stripe", "invoice.payd", "--yes")
     assert result.exit_code == exits.NOT_FOUND
     assert "did you mean 'invoice.paid'? `hookline trigger stripe --types`" in result.stderr
+
+
+def test_the_bare_command_shows_its_help(capfd):
+    assert exits.guarded(lambda: cli.main(args=[], prog_name="hookline", standalone_mode=False)) == exits.USAGE
+    said = capfd.readouterr()
+    assert said.err.startswith("Usage: hookline")
+    assert said.out == ""
 
 
 def test_init_writes_a_project_that_check_accepts(tmp_path, monkeypatch):

@@ -46,6 +46,9 @@ def guarded(command: Callable[[], object]) -> int:
         sys.stdout.flush()
     except Stop as end:
         return _complain(str(end), end.code, end)
+    except click.exceptions.NoArgsIsHelpError as problem:
+        output.chatter(problem.format_message())
+        return USAGE
     except click.UsageError as problem:
         hint = f"\nTry: {problem.ctx.command_path} --help" if problem.ctx else ""
         return _complain(problem.format_message() + hint, USAGE, problem)

@@ -63,7 +63,7 @@ def tell(event: StoryEvent, now: float) -> Iterator[str]:
     yield f"{event.received_at}  received{lag}, found genuine, stored{origin}"
     if event.duplicates:
         yield f"{'':24}  it came again {plural(event.duplicates, 'time')}; stored once"
-    if event.reason:
+    if event.reason and event.reason not in {delivery.reason for delivery in event.deliveries}:
         yield f"{'':24}  {event.status.replace('_', ' ')}: {visible(event.reason)}"
     for delivery in event.deliveries:
         yield ""
@@ -81,7 +81,8 @@ def _delivery(delivery: StoryDelivery, start: float, now: float) -> Iterator[str
         began = seconds_of(attempt.started_at)
         yield f"  {attempt.started_at}  {_attempt(attempt, began - last)}"
         last = began + attempt.ms / 1000
-    if delivery.state != "succeeded" or not delivery.tries:  # else the last attempt has said so
+    ended = [attempt.state for attempt in delivery.tries[-1:] if attempt.state != "pending"]
+    if ended != [delivery.state]:  # else the last attempt has said so
         yield f"  {'':24}  {_state(delivery, now)}"
 
 
@@ -113,12 +114,17 @@ def _state(delivery: StoryDelivery, now: float) -> str:
         case "retrying":
             return f"will be tried again {since(delivery.due_at, now)}"
         case _:
-            return f"is due {since(delivery.due_at, now) or 'now'}"
+            wait = seconds_of(delivery.due_at) - now if delivery.due_at else 0.0
+            return f"is due in {output.ago(wait)}" if wait > 0 else f"is due, since {output.ago(wait)}"
 
 
 def _next(event: StoryEvent, now: float) -> str:
     if event.status == "pending":
-        due = [delivery.due_at for delivery in event.deliveries if delivery.state == "pending" and delivery.due_at]
-        return f"Next: {since(min(due), now)}." if due else ""
+        waiting = [delivery for delivery in event.deliveries if delivery.state == "pending"]
+        moving = [delivery for delivery in waiting if delivery.phase not in ("paused", "no worker", "ordered")]
+        if waiting and not moving:
+            return "It goes on when that changes."
+        due = [delivery.due_at for delivery in moving if delivery.due_at]
+        return f"Next: {since(min(due), now) if seconds_of(min(due)) > now else 'now'}." if due else ""
     step = NEXT_STEPS.get(event.status) or (NEXT_STEPS["no route"] if event.reason == "no route" else "")
     return step.format(id=event.id)

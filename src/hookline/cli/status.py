@@ -14,6 +14,7 @@ from hookline.payload import visible
 
 DAY = 86_400.0
 BAR = 24
+NAMES = {"retry": "to be retried", "needs_review": "to review"}
 
 
 @click.command()
@@ -54,7 +55,7 @@ def status() -> None:
 
 
 def _counts(noun: str, found: dict[str, int]) -> str:
-    parts = ", ".join(f"{count:,} {name}" for name, count in found.items() if count)
+    parts = ", ".join(f"{count:,} {NAMES.get(name, name)}" for name, count in found.items() if count)
     return f"{sum(found.values()):,} {noun}" + (f" ({parts})" if parts else "")
 
 

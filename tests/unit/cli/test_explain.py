@@ -80,3 +80,15 @@ def test_no_payload_steers_the_story():
     told = story(type="x\x1b[2J", reason="\u202eevil")
     assert "\x1b" not in told
     assert "\u202e" not in told
+
+
+def test_what_is_due_is_due_now_and_what_cannot_go_says_so():
+    late = story("pending", [delivery("pending", phase="due", due_at=at(NOW - 3))])
+    assert "is due, since 3.0s" in late
+    assert late.endswith("Next: now.")
+    assert story("pending", [delivery("pending", phase="no worker")]).endswith("It goes on when that changes.")
+
+
+def test_a_failure_is_said_once():
+    told = story("failed", [delivery("failed", [attempt(state="failed", reason="gone")], reason="gone")], reason="gone")
+    assert told.count("gone") == 1
