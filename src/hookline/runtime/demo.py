@@ -96,6 +96,8 @@ class Sent(msgspec.Struct, frozen=True):
 
 def run(folder: str, *, once: bool) -> int:
     """Play; then stay until Ctrl-C, or end with 0 if all came as it should where ``once`` is set."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a terminal that closes ends what was started, too
+    signal.signal(signal.SIGHUP, signal.default_int_handler)
     home = Path(folder).absolute()
     public, admin = _free_address(8080), _free_address(8081)
     players, left_out = _players(f"http://{public}")
