@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 
 from hookline.errors import ConfigError
 
@@ -136,19 +136,25 @@ _URLSAFE = bytes.maketrans(b"+/", b"-_")
 
 
 def _parts(text: str) -> list[str]:
-    """What is secret by itself within a text: the password of ``user:password``, the long parts of a URL that is
-    a credential."""
+    """What is secret by itself within a secret text: the password of ``user:password``, the long parts of a URL."""
     if "://" not in text:
         password = text.partition(":")[2]
         return [password] if len(password) >= _SHORTEST_KEPT else []
+    path = text.partition("://")[2].partition("?")[0]
+    return [*within_url(text), *(part for part in path.split("/")[1:] if len(part) >= _SHORTEST_PART)]
+
+
+def within_url(url: str) -> list[str]:
+    """What is secret in any URL: a password, and long values of its query."""
     try:
-        url = urlsplit(text)
-        found = [url.password or ""]
+        parts = urlsplit(url)
+        found = [parts.password] if parts.password else []
     except ValueError:
         return []
-    found += [*url.path.split("/"), url.query]
-    found += [pair.partition("=")[2] for pair in url.query.split("&")]
-    return [part for part in found if len(part) >= _SHORTEST_PART]
+    values = [value for _, value in parse_qsl(parts.query)] + [
+        pair.partition("=")[2] for pair in parts.query.split("&")
+    ]
+    return found + [value for value in values if len(value) >= _SHORTEST_PART]
 
 
 def is_placeholder(text: str) -> bool:

@@ -165,3 +165,15 @@ def test_no_spelling_of_what_a_reference_stood_for_is_logged(shown: str) -> None
     line = shown.format(password, pair, long, key)
     assert not any(each in scrub(line) for each in (password, pair[:-4], long, key))
     assert not any(each in scrub(json.dumps(line)) for each in (password, pair[:-4], long, key))
+
+
+def test_credentials_that_stand_in_the_file_itself_are_not_logged_either() -> None:
+    written = {
+        "url": "https://me:the-password-in-it@example.com/build?key=the-key-in-the-query&branch=main",
+        "password": "a-password-written-out",
+        "headers": {"X-Api-Key": "an-api-key-written-out", "X-Team": "a-team-of-ours"},
+    }
+    resolved_destination(Destination(name="d", type="http", options=written))
+    for word in ("the-password-in-it", "the-key-in-the-query", "a-password-written-out", "an-api-key-written-out"):
+        assert scrub(f"POST {word}") == "POST ***"
+    assert scrub("a-team-of-ours builds main") == "a-team-of-ours builds main"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,10 +10,11 @@ import msgspec
 
 from hookline.config.settings import Destination, Source
 from hookline.errors import ConfigError
-from hookline.secrets import is_placeholder, is_reference, keep, show_reference
+from hookline.secrets import is_placeholder, is_reference, keep, show_reference, within_url
 from hookline.secrets import resolve as resolve_reference
 
 Resolve = Callable[[str], str]
+_CREDENTIAL = re.compile("secret|token|passw|authorization|api[-_]?key|cookie", re.IGNORECASE)
 
 
 def resolved_source(source: Source, now: float, resolve: Resolve = resolve_reference) -> tuple[Source, tuple[str, ...]]:
@@ -42,7 +44,23 @@ def resolved_destination(destination: Destination, resolve: Resolve = resolve_re
     :raises ConfigError: naming the key, for the first text that cannot be had.
     """
     options = _texts(destination.options, f"destinations.{destination.name}", resolve)
+    _keep_written_out(options)
     return msgspec.structs.replace(destination, options=options) if options != destination.options else destination
+
+
+def _keep_written_out(value: Any, key: str = "") -> None:
+    """Credentials that stand in the file itself, against advice, are as secret as those that it refers to."""
+    if isinstance(value, str):
+        if _CREDENTIAL.search(key):
+            keep(value)
+        elif "://" in value:
+            keep(*within_url(value))
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            _keep_written_out(item, name)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _keep_written_out(item, key)
 
 
 def _texts(value: Any, key: str, resolve: Resolve) -> Any:
