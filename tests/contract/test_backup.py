@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from unittest.mock import ANY
 
 import apsw
+import msgspec
 import pytest
 
 from contract.say import accept_one, claim, counts, settled
-from hookline.errors import ConfigError
+from hookline.errors import ConfigError, Unavailable
 from hookline.store import open_store
+from hookline.store.records import ReplayOptions
 from hookline.store.sqlite import backup
 from hookline.store.sqlite.store import SqliteStore
 
@@ -42,6 +46,71 @@ async def test_a_restored_store_has_everything_and_delivers_nothing_by_itself(
         assert next_one.event_number == fresh.events[0]
     finally:
         await restored.close()
+
+
+async def test_a_replay_that_was_under_way_does_not_go_on_after_a_restore(store: SqliteStore, tmp_path: Path) -> None:
+    await accept_one(store, "a")
+    job = await store.create_replay("", ReplayOptions(), who="ann")
+    await store.back_up(tmp_path / "copy.db")
+    backup.restore(tmp_path / "copy.db", tmp_path / "restored.db")
+    restored = await open_store(f"sqlite:///{tmp_path}/restored.db", role="test")
+    try:
+        assert await restored.running_replays() == []
+        assert await restored.advance_replay(job.id) == msgspec.structs.replace(
+            job, state="stopped", error="restored", finished_at=ANY
+        )
+        assert await claim(restored) == []
+    finally:
+        await restored.close()
+
+
+async def test_a_store_that_somebody_has_open_is_not_replaced(store: SqliteStore, url: str, tmp_path: Path) -> None:
+    await accept_one(store, "a")
+    copy = tmp_path / "copy.db"
+    await store.back_up(copy)
+    await accept_one(store, "b")
+    with pytest.raises(ConfigError, match="has it open: stop Hookline"):
+        backup.restore(copy, store.path, force=True)
+    await store.close()
+    assert backup.restore(copy, store.path, force=True) == 1
+    restored = await open_store(url, role="test")
+    try:
+        assert await restored.find_event("b") is None
+    finally:
+        await restored.close()
+
+
+async def test_a_restore_that_dies_leaves_one_store_or_the_other(
+    store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await accept_one(store, "a")
+    copy = tmp_path / "copy.db"
+    await store.back_up(copy)
+    await accept_one(store, "b")
+    for name in ("store.db", "store.db-wal"):  # as a process that was killed leaves them
+        shutil.copy(tmp_path / name, tmp_path / name.replace("store", "left"))
+    with monkeypatch.context() as power, pytest.raises(KeyboardInterrupt):
+        power.setattr(Path, "rename", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        power.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        backup.restore(copy, tmp_path / "left.db", force=True)
+    survivor = await open_store(f"sqlite:///{tmp_path}/left.db", role="test")
+    try:
+        assert await survivor.find_event("b") is not None
+    finally:
+        await survivor.close()
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_nothing_is_acknowledged_into_a_file_that_is_not_the_store_any_more(
+    store: SqliteStore, tmp_path: Path, there: bool
+) -> None:
+    await accept_one(store, "a")
+    await store.back_up(tmp_path / "copy.db")
+    store.path.unlink()
+    if there:
+        (tmp_path / "copy.db").rename(store.path)
+    with pytest.raises(Unavailable, match="was replaced or removed"):
+        await accept_one(store, "b")
 
 
 async def test_a_backup_can_be_made_while_events_come_in(store: SqliteStore, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import asyncio
 from hookline.destinations.base import Destination
 from hookline.model import Claim
 
-
 Lease = tuple[int, int]
 """A delivery, and the number of its claim."""
 

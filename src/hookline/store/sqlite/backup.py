@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import apsw
@@ -13,6 +14,7 @@ from hookline.errors import ConfigError
 from hookline.store.records import Finding
 from hookline.store.sqlite.connect import connect, explain
 from hookline.store.sqlite.queries import queries
+from hookline.store.sqlite.turnstile import OPEN, only_one
 
 RESTORED = "restored"
 PAGES = 2_000
@@ -56,6 +58,13 @@ def restore(backup: Path, store: Path, *, force: bool = False) -> int:
         raise ConfigError(f"{backup}: there is no such backup")
     if store.exists() and store.stat().st_size and not force:
         raise ConfigError(f"{store}: is there already: move it away, or say --force to replace it")
+    with only_one(store, OPEN) as mine:
+        if not mine:
+            raise ConfigError(f"{store}: a process has it open: stop Hookline, and whatever else uses the store")
+        return _put_in_place(backup, store)
+
+
+def _put_in_place(backup: Path, store: Path) -> int:
     fresh = store.with_name(store.name + ".restoring")
     _remove(fresh)
     try:
@@ -65,14 +74,28 @@ def restore(backup: Path, store: Path, *, force: bool = False) -> int:
             raise ConfigError(f"{backup}: {found[0].what}: {found[0].cure}")
         count = _hold_open(fresh)
         _sync(fresh)
-        _remove(store)
-        fresh.rename(store)
+        _drop_log(store)
+        fresh.replace(store)
         _sync(store.parent)
     except apsw.Error as problem:
         raise explain(problem, backup) from problem
     finally:
         _remove(fresh)
     return count
+
+
+def _drop_log(store: Path) -> None:
+    """Leave the old store whole in its one file: its log must not be taken for the new one's, and whoever dies before
+    the new one is in its place must find either."""
+    with suppress(apsw.Error):  # it is damaged: that may be why somebody puts a backup in its place
+        old = apsw.Connection(str(store), flags=apsw.SQLITE_OPEN_READWRITE)
+        try:
+            old.pragma("schema_version")  # opens the log
+            old.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        finally:
+            old.close()
+    for suffix in ("-wal", "-shm"):
+        store.with_name(store.name + suffix).unlink(missing_ok=True)
 
 
 def check(store: Path) -> list[Finding]:
@@ -136,8 +159,8 @@ def _hold_open(store: Path) -> int:
         connection.execute("begin immediate")
         [count] = next(connection.execute(queries()["count_open"]))
         now = time.time()
-        for statement in ("restored_events", "restored_totals", "restored_deliveries", "restored_heads"):
-            connection.execute(queries()[statement], {"now": now, "reason": RESTORED})
+        for statement in ("events", "totals", "deliveries", "heads", "replays"):
+            connection.execute(queries()[f"restored_{statement}"], {"now": now, "reason": RESTORED})
         connection.execute("commit")
         connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         return int(count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -30,7 +31,7 @@ from hookline.store.sqlite.migrate import migrate
 from hookline.store.sqlite.notes import NoteLimits, note
 from hookline.store.sqlite.renewer import Renewer
 from hookline.store.sqlite.settle import plan_settle, settle
-from hookline.store.sqlite.turnstile import Turnstile
+from hookline.store.sqlite.turnstile import OPEN, Turnstile, share
 from hookline.store.sqlite.tx import Tx
 from hookline.store.sqlite.upkeep import Upkeep
 from hookline.store.sqlite.within import Act, Undo, settle_with
@@ -55,7 +56,10 @@ READ_SECONDS = 2.0
 class SqliteStore(BackOffice, Upkeep):
     """One file, opened by one process. Other rooms call the methods; functions of this room take a :class:`Tx`."""
 
-    def __init__(self, path: Path, role: str, connection: apsw.Connection, clock: Clock, number: int) -> None:
+    def __init__(
+        self, path: Path, role: str, connection: apsw.Connection, clock: Clock, number: int, in_use: int
+    ) -> None:
+        """``in_use`` is our share of the lock that says so, closed at the end."""
         self.path = path
         self.role = role
         self.clock = clock
@@ -75,6 +79,7 @@ class SqliteStore(BackOffice, Upkeep):
         self._leases = Leases()
         self._renewer: Renewer | None = None
         self._checkpointer = Checkpointer(path) if role != "cli" else None
+        self._in_use = in_use
         self._closed = False
 
     @classmethod
@@ -87,6 +92,19 @@ class SqliteStore(BackOffice, Upkeep):
         path = Path(name).absolute()
         if not path.parent.is_dir():
             raise ConfigError(f"server.store: the folder {path.parent} does not exist: create it, or name another")
+        try:
+            in_use = share(path, OPEN)
+            try:
+                connection, number, anchor = cls._prepare(path)
+            except BaseException:
+                os.close(in_use)
+                raise
+        except PermissionError as problem:
+            raise ConfigError(f"store: {path}: this user may not write here") from problem
+        return cls(path, role, connection, clock or BootClock(anchor), number, in_use)
+
+    @staticmethod
+    def _prepare(path: Path) -> tuple[apsw.Connection, int, float]:
         turnstile = Turnstile(path)
         try:
             with turnstile:  # one process creates and migrates, the others find it done
@@ -101,11 +119,9 @@ class SqliteStore(BackOffice, Upkeep):
                 except BaseException:
                     connection.close()
                     raise
-        except PermissionError as problem:
-            raise ConfigError(f"store: {path}: this user may not write here") from problem
         finally:
             turnstile.close()
-        return cls(path, role, connection, clock or BootClock(anchor), number)
+        return connection, number, anchor
 
     async def close(self) -> None:
         """Finish what is being written, then let go of the file."""
@@ -124,6 +140,7 @@ class SqliteStore(BackOffice, Upkeep):
         if self._renewer is not None:
             self._renewer.close()
         self.wake.close()
+        os.close(self._in_use)
 
     def now(self) -> float:
         """Unix seconds, as this store counts them."""

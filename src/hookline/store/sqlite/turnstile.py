@@ -18,6 +18,9 @@ from types import TracebackType
 
 from hookline.store.clock import boot_seconds
 
+OPEN = "open"
+"""The lock that every process which has the store open shares: who gets it alone may replace the file."""
+
 _HOLDER = struct.Struct("<qd")
 
 
@@ -67,6 +70,13 @@ def only_one(store: Path, job: str) -> Iterator[bool]:
             yield True
     finally:
         os.close(lock)
+
+
+def share(store: Path, job: str) -> int:
+    """A share of a lock that :func:`only_one` then does not get, until the file that is returned is closed."""
+    lock = _open(store.with_name(f"{store.name}-{job}"))
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    return lock
 
 
 def holder(store: Path) -> tuple[int, float] | None:

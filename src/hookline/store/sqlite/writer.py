@@ -6,6 +6,7 @@ There is no timer: a commit starts as soon as the last one has returned, so a lo
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import threading
 from collections.abc import Callable
@@ -77,6 +78,7 @@ class Writer:
         self._number = number
         self._committed = committed
         self._turnstile = Turnstile(path)
+        self._file = _which(path)
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._closed = False
         self.broken: str | None = None
@@ -156,6 +158,8 @@ class Writer:
         if self.broken:
             raise Unavailable(self.broken)
         with self._turnstile:
+            if _which(self._path) != self._file:  # SQLite would go on in a file that nobody can open any more
+                raise Unavailable(f"{self._path} was replaced or removed while this process had it open: start anew")
             tx.now = self._clock.now()
             connection = self._connection
             connection.execute("begin immediate")
@@ -203,6 +207,15 @@ class Writer:
                 loop.call_soon_threadsafe(_resolve, mine)
             except RuntimeError:  # the loop is closed: nobody is left to be told
                 continue
+
+
+def _which(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another one of the same name."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _resolve(jobs: list[Job]) -> None:

@@ -53,3 +53,6 @@ where state = 'pending'
 
 -- name: restored_heads
 delete from heads
+
+-- name: restored_replays
+update replays set state = 'stopped', error = :reason, finished_at = :now where state = 'running'
