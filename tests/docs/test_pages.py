@@ -45,10 +45,18 @@ def test_a_fastapi_app_receives_and_its_worker_handles(reader: Reader) -> None:
     wait_for(lambda: "was pushed to" in reader.log(), "the worker to handle it")
 
 
-@pytest.mark.parametrize("page", sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")))
+PAGES = sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
+
+
+@pytest.mark.parametrize("page", [*PAGES, "../README.md", "../CHANGELOG.md", "../CONTRIBUTING.md"])
 def test_every_link_of_a_page_leads_to_a_page(page: str) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", (DOCS / page).read_text()):
         assert (DOCS / page).parent.joinpath(target).exists(), f"{page} links to {target}"
+
+
+def test_every_page_is_in_the_index() -> None:
+    listed = set(re.findall(r"\]\(([^)#]+\.md)\)", (DOCS / "README.md").read_text()))
+    assert listed == set(PAGES) - {"README.md"}
 
 
 def test_what_is_written_in_a_transaction_is_written_once(reader: Reader) -> None:
