@@ -204,7 +204,7 @@ class Verifier:
     def digest(self, event: VerifiedEvent) -> bytes:
         """16 bytes over the content, without the fields that differ between two deliveries of one event."""
         body = event.body
-        if self._members is not None and any([name in body for name in self._volatile_bytes]):
+        if self._members is not None and any(name in body for name in self._volatile_bytes):
             try:
                 found = self._members(body)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
