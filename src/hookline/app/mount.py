@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import structlog
 
+from hookline import telemetry
 from hookline.app.beside import WorkerBeside
 from hookline.config import Config
 from hookline.door.asgi import Face, Receive, Scope, Send
@@ -64,6 +65,7 @@ class Asgi:
 
     async def start(self, *, work: bool = False) -> None:
         """Open the door. :raises ConfigError: with every problem, where it cannot be."""
+        telemetry.configure_for_guests()
         loop = asyncio.get_running_loop()
         if self._turn is None or self._turn[0] is not loop:
             self._turn = (loop, asyncio.Lock())

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+from hookline import telemetry
 from hookline.app.imports import ImportTrouble, app_name, find_app
 from hookline.config import load
 from hookline.errors import ConfigError, HooklineError
@@ -55,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--settings", action="store_true", help="publish nothing: print what the app says of settings")
     parser.add_argument("--only", action="store_true", help="forget the handlers of other apps")
     given = parser.parse_args(arguments)
+    telemetry.configure_for_guests()
     generation = int(time.time() * 1000) if given.generation is None else given.generation
     if given.settings:
         return _tell_settings(given.app)

@@ -78,6 +78,7 @@ class Local(Client):
         from hookline import telemetry
 
         telemetry.quiet()
+        telemetry.configure_for_guests()
         self.config = config
         self.runner = asyncio.Runner()
         try:

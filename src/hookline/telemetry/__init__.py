@@ -15,9 +15,9 @@ from hookline.model import Claim, Outcome, State
 from hookline.retry import Decision
 from hookline.telemetry.counters import Counters
 from hookline.telemetry.lines import Lines, Value
-from hookline.telemetry.logs import configure, scrub
+from hookline.telemetry.logs import configure, configure_for_guests, scrub
 
-__all__ = ["attempted", "configure", "counters", "flush", "quiet", "requested", "scrub"]
+__all__ = ["attempted", "configure", "configure_for_guests", "counters", "flush", "quiet", "requested", "scrub"]
 
 counters = Counters()
 """Of this process."""

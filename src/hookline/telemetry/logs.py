@@ -22,12 +22,30 @@ def configure(role: str, *, level: str = "info", json: bool | None = None) -> No
 
     ``role`` is written on every line; ``json`` decides the form, by default JSON unless stderr is a terminal.
     """
-    import structlog
-
     global _as_json
     _as_json = not sys.stderr.isatty() if json is None else json
     _context["role"] = role
     number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
+    _configure_structlog(number)
+    root = logging.getLogger()
+    root.handlers[:] = [_Passing()]
+    root.setLevel(max(number, logging.WARNING))
+
+
+def configure_for_guests() -> None:
+    """For a process that is not ours, or only a command: what its owner has set up stays. Where nobody has, structlog
+    would print the values of local variables beside each traceback, and secrets are among them."""
+    import structlog
+
+    global _as_json
+    if not structlog.is_configured():
+        _as_json = not sys.stderr.isatty()
+        _configure_structlog(logging.INFO)
+
+
+def _configure_structlog(level: int) -> None:
+    import structlog
+
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -36,13 +54,16 @@ def configure(role: str, *, level: str = "info", json: bool | None = None) -> No
             structlog.processors.format_exc_info,
             _as_line,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=_printer,
         cache_logger_on_first_use=False,
     )
-    root = logging.getLogger()
-    root.handlers[:] = [_Passing()]
-    root.setLevel(max(number, logging.WARNING))
+
+
+def _printer(*_names: object) -> Any:
+    import structlog
+
+    return structlog.PrintLogger(sys.stderr)
 
 
 def _as_line(_logger: Any, _method: str, event: Mapping[str, Any]) -> str:
