@@ -24,8 +24,8 @@ TRIGGERS = {
 
 NEXT_STEPS = {
     "failed": "`hookline replay {id}` tries again once the cause is gone",
-    "needs_review": "look at it, then `hookline replay {id}`",
-    "no route": "add a route or handler, then `hookline replay {id} --reroute`",
+    "needs_review": "Look at it, then `hookline replay {id}`",
+    "no route": "Add a route or handler, then `hookline replay {id} --reroute`",
 }
 
 

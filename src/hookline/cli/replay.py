@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -14,6 +15,7 @@ from hookline.cli.options import confirm, options, query, writes
 from hookline.cli.output import plural
 from hookline.payload import visible
 
+PREFIXES = ("evt_", "dlv_", "req_")
 LOOK = 0.2
 """Seconds between two tries at a job that its rate holds back."""
 
@@ -35,11 +37,12 @@ def replay(
     \b
     hookline replay evt_…
     hookline replay -q 'destination:deploy status:failed since:2h' --rate 10
-    hookline replay latest --again
+    hookline replay latest invoice.paid --again
 
     Without more, only deliveries that are failed, cancelled or need review are repeated, in place and under the same
     idempotency key, and a waiting retry is brought forward.
     """
+    ids = with_types(ids)
     if bool(ids) == bool(query):
         raise exits.Stop(exits.USAGE, "say which: some ids, or a query with -q")
     chosen: dict[str, Any] = {"ids": list(ids)} if ids else {"q": query}
@@ -64,6 +67,17 @@ def replay(
         output.chatter(f"{job.state}: {plural(job.done, 'event')} of {job.total:,} ({job.id})")
     if job.state != "done":
         raise exits.Stop(exits.PARTIAL, job.error or "stopped before its end")
+
+
+def with_types(words: Sequence[str]) -> tuple[str, ...]:
+    """Ids as they were meant: ``latest`` takes the word behind it as its type, unless that is an id of ours."""
+    ids: list[str] = []
+    for word in words:
+        if ids and ids[-1] == "latest" and word != "latest" and not word.startswith(PREFIXES):
+            ids[-1] = f"latest {word}"
+        else:
+            ids.append(word)
+    return tuple(ids)
 
 
 def describe(plan: Plan) -> None:

@@ -10,6 +10,7 @@ from hookline.admin.objects import Destination, Health, Stats, at, seconds_of
 from hookline.cli import output, show
 from hookline.cli.client import connect
 from hookline.cli.options import options, reads
+from hookline.cli.output import plural
 from hookline.payload import visible
 
 DAY = 86_400.0
@@ -30,8 +31,8 @@ def status() -> None:
     if options().json:
         output.objects([{"stats": stats, "destinations": rows, "sources": sources, "health": health}])
         return
-    output.say(f"{_counts('requests', stats.requests)} in 24 h")
-    output.say(f"{_counts('attempts', stats.attempts)}")
+    output.say(f"{_counts('request', stats.requests)} in 24 h")
+    output.say(f"{_counts('attempt', stats.attempts)}")
     waiting = f"{stats.waiting:,} waiting"
     if stats.oldest_pending_at:
         waiting += f", the oldest since {output.ago(now - seconds_of(stats.oldest_pending_at))}"
@@ -56,7 +57,7 @@ def status() -> None:
 
 def _counts(noun: str, found: dict[str, int]) -> str:
     parts = ", ".join(f"{count:,} {NAMES.get(name, name)}" for name, count in found.items() if count)
-    return f"{sum(found.values()):,} {noun}" + (f" ({parts})" if parts else "")
+    return plural(sum(found.values()), noun) + (f" ({parts})" if parts else "")
 
 
 def _bars(rows: list[Destination]) -> None:

@@ -89,3 +89,19 @@ def test_nobody_to_answer_a_question_is_a_usage_error(monkeypatch):
         confirm("Sweep?")
     assert end.value.code == exits.USAGE
     assert "--yes" in str(end.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "ids"),
+    [
+        ((), ()),
+        (("latest",), ("latest",)),
+        (("latest", "invoice.paid"), ("latest invoice.paid",)),
+        (("latest", "evt_0d3v8m2k9q4hz"), ("latest", "evt_0d3v8m2k9q4hz")),
+        (("evt_0d3v8m2k9q4hz", "theirs"), ("evt_0d3v8m2k9q4hz", "theirs")),
+    ],
+)
+def test_latest_takes_the_type_behind_it(words, ids):
+    from hookline.cli.replay import with_types
+
+    assert with_types(words) == ids

@@ -112,5 +112,6 @@ def _of_destination(row: Destination, now: float, patience: float) -> list[Check
         found.append(Check(name=name, state="warning", what=f"{row.deliveries.failed:,} failed", cure=cure))
     if row.deliveries.needs_review:
         cure = f"`hookline events list -q 'destination:{row.name} status:needs_review'`"
-        found.append(Check(name=name, state="warning", what=f"{row.deliveries.needs_review:,} need review", cure=cure))
+        what = f"{row.deliveries.needs_review:,} to review"
+        found.append(Check(name=name, state="warning", what=what, cure=cure))
     return found
