@@ -32,6 +32,14 @@ def test_the_demo_plays_and_everything_it_says_to_look_at_is_there(tmp_path: Pat
     assert again.returncode == 0, again.stdout + again.stderr
 
 
+def test_a_folder_that_cannot_be_made_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    refused = run(tmp_path, "demo", "--once", "--folder", "file/demo")
+    assert refused.returncode == 3
+    assert refused.stderr.count("\n") == 1
+    assert "--folder" in refused.stderr
+
+
 def test_the_demo_leaves_a_folder_alone_that_is_not_its_own(tmp_path: Path) -> None:
     mine = tmp_path / "demo" / "precious.txt"
     mine.parent.mkdir()

@@ -164,9 +164,12 @@ def _players(public_url: str) -> tuple[list[Player], list[str]]:
 def _write(home: Path, public: str, admin: str, players: list[Player]) -> None:
     settings = home / "hookline.toml"
     if home.exists() and any(home.iterdir()) and not (settings.exists() and settings.read_text().startswith(MARK)):
-        raise ConfigError(f"{home}: is not empty and was not made by the demo: name another folder")
+        raise ConfigError(f"{home}: is not empty and was not made by the demo: name another folder with --folder")
     shutil.rmtree(home, ignore_errors=True)
-    (home / "secrets").mkdir(parents=True)
+    try:
+        (home / "secrets").mkdir(parents=True)
+    except OSError as trouble:
+        raise ConfigError(f"{home}: {trouble.strerror}: name another folder with --folder") from None
     lines = [
         MARK,
         "[server]",
