@@ -9,6 +9,7 @@ from hookline.model import Claim, NewDelivery, Outcome, State
 from hookline.store import open_store
 from hookline.store.base import Want
 from hookline.store.clock import FakeClock
+from hookline.store.records import ReplayOptions
 from hookline.store.sqlite.store import SqliteStore
 
 
@@ -224,3 +225,37 @@ async def test_a_stale_settlement_beside_its_owners_changes_nothing(store: Sqlit
     [owner] = await claim(store, worker="w2")
     assert await store.settle([settled(stale, State.FAILED), settled(owner)]) == [False, True]
     assert await counts(store, receipt.events[0]) == {"succeeded": 1}
+
+
+async def test_an_event_that_cannot_be_read_waits_for_a_person_and_keeps_nobody_up(store: SqliteStore) -> None:
+    bad = await accept_one(store, "bad", b"bad", ordering_key="k")
+    good = await accept_one(store, "good", b"good")
+    after = await accept_one(store, "after", b"after", ordering_key="k")
+    spoil = "update requests set content = x'00' where id = (select request from events where id = ?)"
+    await store.write(lambda tx: tx.sql(spoil, bad.events))
+    assert [taken.event_number for taken in await claim(store)] == [*good.events]
+    assert await counts(store, bad.events[0]) == {"needs_review": 1}
+    [(reason,)] = await store.read(lambda tx: tx.sql("select reason from attempts"))
+    assert reason.startswith("cannot be read: ")
+    assert [taken.event_number for taken in await claim(store)] == [*after.events]
+    assert await store.check() == []
+
+
+async def test_an_attempt_that_was_cancelled_while_it_ran_is_told_of(store: SqliteStore, clock: FakeClock) -> None:
+    await accept_one(store, "a")
+    [taken] = await claim(store)
+    clock.advance(2)
+    assert await store.cancel("status:pending", who="ann") == 1
+    assert await store.settle([settled(taken)]) == [False]
+    row = "select try, counted, state, reason, unknown, worker, started_at, finished_at from attempts"
+    told = (1, 0, "cancelled", "cancelled by ann", 1, "w1", clock.now() - 2, clock.now())
+    assert await store.read(lambda tx: tx.sql(row)) == [told]
+    job = await store.create_replay("", ReplayOptions(), who="ann")
+    await store.advance_replay(job.id)
+    [again] = await claim(store)
+    assert await store.settle([settled(again)]) == [True]
+    assert await store.read(lambda tx: tx.sql("select try, state from attempts")) == [
+        (1, "cancelled"),
+        (2, "succeeded"),
+    ]
+    assert await store.check() == []

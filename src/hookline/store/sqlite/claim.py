@@ -9,7 +9,7 @@ import msgspec
 
 from hookline import pacing
 from hookline.ids import show
-from hookline.model import Claim, Event, Trigger
+from hookline.model import Claim, Event, Outcome, Settlement, State, Trigger
 from hookline.pacing import Limits, Pace
 from hookline.store.base import Want
 from hookline.store.compress import PLAIN, Codec
@@ -133,7 +133,7 @@ def bury(tx: Tx, worker: str, running: Collection[tuple[int, int]]) -> int:
     return len(held)
 
 
-def lost_attempt(row: Row, finished_at: float, reason: str, unknown: int = 1) -> Row:
+def lost_attempt(row: Row, finished_at: float, reason: str, unknown: int = 1, state: str = "pending") -> Row:
     """The attempt row of a try that nobody reported: its effect may have happened, unless it had not begun."""
     delivery, event, attempts, tries, trigger, worker, leased_at = row[:7]
     return (
@@ -146,7 +146,7 @@ def lost_attempt(row: Row, finished_at: float, reason: str, unknown: int = 1) ->
         worker or "",
         leased_at or finished_at,
         finished_at,
-        "pending",
+        state,
         reason,
         None,
         unknown,
@@ -194,9 +194,10 @@ def next_due(tx: Tx, destinations: Sequence[str]) -> float | None:
     return min(moments, default=None)
 
 
-def unpack(codec: Codec, batches: Sequence[Batch], worker: str) -> list[Claim]:
-    """Claims from what :func:`claim` returned: the slow part, done without the lock."""
-    claims = []
+def unpack(codec: Codec, batches: Sequence[Batch], worker: str, now: float) -> tuple[list[Claim], list[Settlement]]:
+    """Claims from what :func:`claim` returned: the slow part, done without the lock. One that cannot be read must not
+    keep the others up each time its lease runs out: its settlement hands it to a person."""
+    claims, unreadable = [], []
     for taken, data in batches:
         at = 0
         for one in taken:
@@ -204,8 +205,20 @@ def unpack(codec: Codec, batches: Sequence[Batch], worker: str) -> list[Claim]:
             for size in (one.target, one.content, one.item):
                 parts.append(data[at : at + size] if size is not None else None)
                 at += size or 0
-            claims.append(_claim(codec, worker, one, *parts))
-    return claims
+            try:
+                claims.append(_claim(codec, worker, one, *parts))
+            except Exception as problem:  # whatever a damaged blob makes of itself
+                unreadable.append(_unreadable(_claim(codec, worker, one, None, None, None), problem, now))
+    return claims, unreadable
+
+
+def _unreadable(claim: Claim, problem: Exception, now: float) -> Settlement:
+    reason = f"cannot be read: {type(problem).__name__}: {problem}"
+    state = State.NEEDS_REVIEW
+    outcome = Outcome(state=state, reason=reason)
+    return Settlement(
+        claim=claim, outcome=outcome, state=state, reason=reason, started_at=now, finished_at=now, counted=False
+    )
 
 
 def _claim(

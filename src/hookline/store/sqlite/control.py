@@ -10,6 +10,7 @@ from hookline.model import State
 from hookline.store.records import WorkerRow
 from hookline.store.rollup import Rollup
 from hookline.store.sqlite.accept import text
+from hookline.store.sqlite.claim import lost_attempt
 from hookline.store.sqlite.order import leave
 from hookline.store.sqlite.pick import Line
 from hookline.store.sqlite.requeue import STATES, add_to_events, save
@@ -24,13 +25,18 @@ ALIVE = 60.0
 
 def cancel(tx: Tx, lines: Sequence[Line], reason: str) -> int:
     """End them: nothing is tried again until somebody replays them. A running attempt is fenced off, so what it comes
-    to is not written. Returns how many; those that have ended meanwhile are left alone."""
+    to is not written: its row says that nobody knows. Returns how many; those that have ended meanwhile are left
+    alone."""
     rollup = Rollup(tx.now)
     changes: dict[int, dict[str, int]] = {}
     count = 0
     for line in sorted(lines, key=lambda line: line.id):
         if line.state not in CANCELLABLE:
             continue
+        leased = tx.one("leased", id=line.id, state=line.state)
+        if leased is not None:
+            until = min(tx.now, leased[7])
+            tx.bulk("insert_attempts", [lost_attempt(leased, until, text(reason) or "", state=State.CANCELLED.value)])
         rows = tx.run("cancel_delivery", id=line.id, state=line.state, reason=text(reason), now=tx.now)
         for event, destination, ordering_key in rows:
             count += 1

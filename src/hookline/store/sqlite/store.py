@@ -270,7 +270,10 @@ class SqliteStore(BackOffice, Upkeep):
     async def claim(self, worker: str, wants: Mapping[str, Want], lease_seconds: float) -> list[Claim]:
         """See :meth:`hookline.store.base.Store.claim`."""
         batches = await self.write(claim, worker, wants, lease_seconds, self._codec, self._leases)
-        return unpack(self._codec, batches, worker)
+        claims, unreadable = unpack(self._codec, batches, worker, self.now())
+        if unreadable:
+            await self.settle(unreadable)
+        return claims
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
         """See :meth:`hookline.store.base.Store.settle`."""

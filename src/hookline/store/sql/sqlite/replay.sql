@@ -15,9 +15,14 @@ returning destination
 select 1 from events e
 where e.id = :event and not exists (select 1 from deliveries d where d.event = :event and d.destination = :destination)
 
+-- name: leased
+select id, event, attempts, tries, trigger, worker, leased_at, lease_until from deliveries
+where id = :id and state = :state and lease_until is not null
+
 -- name: cancel_delivery
 update deliveries set
-  state = 'cancelled', reason = :reason, changed_at = :now, lease = lease + 1, lease_until = null
+  state = 'cancelled', reason = :reason, changed_at = :now, tries = tries + (lease_until is not null),
+  lease = lease + 1, lease_until = null
 where id = :id and state = :state
 returning event, destination, ordering_key
 
