@@ -64,7 +64,7 @@ def deliveries(rows: Sequence[Delivery], now: float) -> None:
                     row.destination,
                     row.state if row.phase in (None, "due") else f"{row.state} ({row.phase})",
                     row.attempts,
-                    since(row.due_at, now) if row.state == "pending" else "",
+                    _next(row, now),
                     since(row.changed_at, now),
                     row.id,
                     row.reason,
@@ -72,6 +72,13 @@ def deliveries(rows: Sequence[Delivery], now: float) -> None:
                 for row in rows
             ],
         )
+
+
+def _next(row: Delivery, now: float) -> str:
+    """When it is tried next, for what waits for nothing but its time."""
+    if row.phase not in ("due", "retrying") or row.due_at is None:
+        return ""
+    return since(row.due_at, now) if seconds_of(row.due_at) > now else "now"
 
 
 def sources(rows: Sequence[Source], now: float) -> None:

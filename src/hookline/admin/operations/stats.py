@@ -19,6 +19,10 @@ from hookline.secrets import mask_password
 
 DAY = 86_400.0
 LONGEST_SPAN = 400 * DAY
+WITHOUT_WORKER = (
+    "start one that has it: `hookline serve APP`; was it renamed, `hookline replay -q 'destination:{0}' --to NEW`"
+    " and `hookline deliveries cancel -q 'destination:{0}'`"
+)
 
 
 class Span(Ask):
@@ -100,7 +104,7 @@ def _of_destination(row: Destination, now: float, patience: float) -> list[Check
         waited = now - seconds_of(row.oldest_pending_at) if row.oldest_pending_at else 0.0
         state: State = "problem" if waited > patience else "warning"
         what = f"no worker has {row.name}: {row.deliveries.pending:,} wait"
-        found.append(Check(name=name, state=state, what=what, cure="start one that has it: `hookline serve APP`"))
+        found.append(Check(name=name, state=state, what=what, cure=WITHOUT_WORKER.format(row.name)))
     if row.state == "broken":
         what = f"deliveries wait because it keeps failing: {row.reason or ''}".rstrip(": ")
         found.append(Check(name=name, state="problem", what=what, cure="it is tried again by itself"))
