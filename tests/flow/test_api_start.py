@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
+from api_rig import ADMIN_TOKEN, Served
 
 from hookline import admin
 from hookline.admin.auth import hash_of
@@ -23,6 +24,15 @@ async def store(tmp_path, monkeypatch):
     opened = await open_store(f"sqlite:///{tmp_path}/hookline.db", role="admin")
     yield opened
     await opened.close()
+
+
+def test_the_start_page_shows_what_is_not_well(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOOKLINE_ADMIN_TOKEN", ADMIN_TOKEN)
+    with Served(tmp_path).running() as served, served.client(None) as client:
+        page = client.get("/", auth=("anybody", ADMIN_TOKEN)).text
+    assert "source broken" in page
+    assert "webhooks are answered 503" in page
+    assert "All is well" not in page
 
 
 async def test_the_first_token_is_shown_once_on_a_terminal(store, monkeypatch):
