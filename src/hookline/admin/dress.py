@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from hookline.admin import objects
-from hookline.admin.masking import HIDDEN, hides, masked, masked_headers
+from hookline.admin.masking import HIDDEN, hides, is_batch, marks_bodies, masked, masked_form, masked_headers
 from hookline.admin.objects import at, moment
 from hookline.admin.operations.base import Desk
 from hookline.ids import show
 from hookline.model import Headers
-from hookline.payload import parse
+from hookline.payload import FORM, parse
 from hookline.store import records
 
 MOST_TEXT = 65_536
@@ -92,7 +93,7 @@ def story(desk: Desk, told: records.EventStory) -> objects.StoryEvent:
         request=show("req", told.event.request),
         headers=_headers(masked_headers(told.headers, hidden)),
         content_type=told.content_type,
-        body=None if own is None else masked(parse(own, told.content_type), hidden),
+        body=None if own is None else _body(own, told.content_type, hidden),
         deliveries=[
             objects.StoryDelivery(
                 **_delivery(found.delivery, bool(hidden)), tries=[attempt(row, bool(hidden)) for row in found.attempts]
@@ -100,6 +101,11 @@ def story(desk: Desk, told: records.EventStory) -> objects.StoryEvent:
             for found in told.deliveries
         ],
     )
+
+
+def _body(content: bytes, kind: str, hidden: Sequence[str]) -> Any:
+    """What a body says, without its marked fields."""
+    return (masked_form if kind == FORM else masked)(parse(content, kind), hidden)
 
 
 def request(row: records.RequestRow) -> objects.Request:
@@ -126,14 +132,17 @@ def _request(row: records.RequestRow) -> dict[str, Any]:
 def request_story(desk: Desk, told: records.RequestStory) -> objects.StoryRequest:
     hidden = hides(desk, told.request.source)
     kind = _content_type(told.headers)
-    body = None if told.body is None else parse(told.body, kind)
-    text = None
-    if body is None and told.body:
-        text = HIDDEN if hidden else told.body.decode("utf-8", "replace")[:MOST_TEXT]
+    body = text = None
+    if marks_bodies(hidden) and is_batch(desk, told.request.source):
+        text = HIDDEN
+    elif told.body is not None:
+        body = _body(told.body, kind, hidden)
+        if body is None and told.body:
+            text = HIDDEN if hidden else told.body.decode("utf-8", "replace")[:MOST_TEXT]
     return objects.StoryRequest(
         **{**_request(told.request), "events": [show("evt", number) for number in told.events]},
         headers=_headers(masked_headers(told.headers, hidden)),
-        body=masked(body, hidden),
+        body=body,
         text=text,
     )
 

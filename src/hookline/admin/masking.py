@@ -23,6 +23,32 @@ def masked(body: Any, paths: Sequence[str]) -> Any:
     return body
 
 
+def marks_bodies(paths: Sequence[str]) -> bool:
+    return any(path.partition(".")[0] == "body" for path in paths)
+
+
+def masked_form(form: Any, paths: Sequence[str]) -> Any:
+    """The same for a form, some of whose fields may be documents of their own: GitHub and Slack send JSON in one, and
+    paths count from there."""
+    if not marks_bodies(paths) or not isinstance(form, dict):
+        return masked(form, paths)
+    return masked({name: [_unless_json(text) for text in texts] for name, texts in form.items()}, paths)
+
+
+def _unless_json(text: str) -> str:
+    return HIDDEN if text.lstrip()[:1] in ("{", "[") else text
+
+
+def is_batch(desk: Desk, source: str | None) -> bool:
+    """Whether a request of the source may hold many events: paths count from each, not from the request's body. What
+    is not known any more may be anything."""
+    from hookline.providers import PROVIDERS  # only for those who may not see all
+
+    known = desk.config.sources.get(source or "")
+    row = PROVIDERS.get(known.provider) if known is not None else None
+    return row is None or (row.split is not None and known is not None and known.batch == "split")
+
+
 def _without(value: Any, path: list[str]) -> Any:
     if not path:
         return MASK
