@@ -267,6 +267,13 @@ def test_sources_say_whether_they_can_be_used(admin):
         ("POST", "/api/v1/replays", {"json": {}}, 400, "say which"),
         ("POST", "/api/v1/replays", {"json": {"q": "type:x", "to": "nowhere"}}, 404, "destination"),
         ("POST", "/api/v1/events/erase", {"json": {"q": " "}}, 400, "query"),
+        (
+            "POST",
+            "/api/v1/sources/github/trigger",
+            {"json": {"type": "push", "set": {"a." * 3000 + "b": 1}}},
+            422,
+            "deep",
+        ),
         ("POST", "/api/v1/tokens", {"json": {"name": "x" * 2_000_000}}, 413, ""),
     ],
 )

@@ -7,6 +7,7 @@ rebound to us, ``Sec-Fetch-Site`` and ``Origin`` stop requests that another site
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
@@ -16,6 +17,8 @@ from hookline.admin import problems
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 MAX_BODY = 1 << 20
+_NO_HOST = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
+"""What a host and port never have: with it, one reader takes for a user what the next takes for the name."""
 OPEN_TO_ANY_HOST = frozenset({"/healthz", "/readyz"})
 
 HEADERS = (
@@ -35,6 +38,8 @@ HEADERS = (
 
 def host_of(value: str) -> str:
     """The name in a Host header, lower case, without port and brackets; empty where it is none."""
+    if _NO_HOST.search(value):
+        return ""
     try:
         return (urlsplit(f"//{value}").hostname or "").lower()
     except ValueError:

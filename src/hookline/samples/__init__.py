@@ -157,6 +157,9 @@ def _element(text: str, name: str, value: str) -> str:
     )
 
 
+_DEEPEST = 100
+
+
 class _Document:
     """A JSON or form body whose fields can be set by path. Others are kept as they are."""
 
@@ -181,6 +184,8 @@ class _Document:
             return
         node = self._value
         *outer, last = path.split(".")
+        if len(outer) > _DEEPEST:
+            raise ConfigError(f"{path[:40]}…: no document is {len(outer)} levels deep")
         for part in outer:
             following = dig(node, part)
             if following is None and isinstance(node, dict):

@@ -57,3 +57,10 @@ def test_a_host_loses_its_port_and_brackets(value, name):
 @pytest.mark.parametrize(("address", "is_one"), [("127.0.0.9", True), ("::1", True), ("10.0.0.1", False), ("x", False)])
 def test_loopback_is_an_address_not_a_name(address, is_one):
     assert is_loopback(address) is is_one
+
+
+@pytest.mark.parametrize(
+    "value", ["evil.example@127.0.0.1", "127.0.0.1/..", "127.0.0.1?", "127.0.0.1#", "local host", "a,b"]
+)
+def test_a_host_with_anything_beside_its_name_is_none(value):
+    assert host_of(value) == ""
