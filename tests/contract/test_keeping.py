@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 from contract.say import accept_one, arrival, claim, counts, event, settled
 from hookline.model import Request, RequestOutcome, State
+from hookline.store import open_store
 from hookline.store.base import RequestNote
 from hookline.store.clock import FakeClock
-from hookline.store.records import Keep
+from hookline.store.records import Keep, ReplayOptions
 from hookline.store.sqlite.store import SqliteStore
 
 DAY = 86_400.0
@@ -178,3 +181,20 @@ async def test_the_audit_log_comes_in_pages_the_newest_first(store: SqliteStore)
     rest = await store.list_audit(limit=3, cursor=first.next)
     assert [row.detail["n"] for row in rest.data] == [1, 0]
     assert rest.next is None
+
+
+async def test_two_processes_name_what_people_do_apart_though_the_clock_is_behind(
+    store: SqliteStore, url: str, clock: FakeClock
+) -> None:
+    await accept_one(store, "a", at=clock.now())
+    other = await open_store(url, role="test", clock=FakeClock(clock.now() - 86_400))
+    third = await open_store(url, role="test", clock=FakeClock(clock.now() - 86_400))
+    try:
+        for each in (other, third):
+            await each.pause("app.paid", who="ann")
+            await each.create_token("one", "viewer", os.urandom(32), None, who="ann")
+            await each.create_replay("", ReplayOptions(), who="ann")
+        assert len((await store.list_audit()).data) == 6
+    finally:
+        await other.close()
+        await third.close()

@@ -86,7 +86,7 @@ class Tx:
         return self.connection.changes()
 
     def ids(self, count: int) -> list[int]:
-        """New ids, ascending, above every request, event and delivery of the file."""
+        """New ids, ascending, above every other of the file: the clock may be behind what was written before."""
         assert self._ids is not None, "only writers make ids"
         highest = self.one("highest_id")
         assert highest is not None

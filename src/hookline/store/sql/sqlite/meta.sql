@@ -13,7 +13,10 @@ returning cast(value as integer)
 select max(
   coalesce((select max(id) from requests), 0),
   coalesce((select max(id) from events), 0),
-  coalesce((select max(id) from deliveries), 0)
+  coalesce((select max(id) from deliveries), 0),
+  coalesce((select max(id) from replays), 0),
+  coalesce((select max(id) from tokens), 0),
+  coalesce((select max(id) from audit), 0)
 )
 
 -- name: meta_like
