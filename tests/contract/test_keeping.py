@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from contract.say import accept_one, arrival, claim, counts, event, settled
-from hookline.model import Request, RequestOutcome, State
+from hookline.model import NewDelivery, Request, RequestOutcome, State
 from hookline.store import open_store
 from hookline.store.base import RequestNote
 from hookline.store.clock import FakeClock
@@ -121,9 +121,10 @@ async def test_one_process_at_a_time_lets_go(store: SqliteStore) -> None:
 
 async def test_what_is_erased_is_gone_and_its_id_is_not(store: SqliteStore) -> None:
     body = b'{"name": "Ada Lovelace"}'
-    receipt = await accept_one(store, "a", body, subject="ada")
+    keyed = (NewDelivery("app.paid", "app.paid", ordering_key="ada@example.org"),)
+    receipt = await accept_one(store, "a", body, subject="ada", deliveries=keyed)
     [taken] = await claim(store)
-    await store.settle([settled(taken)])
+    await store.settle([settled(taken, reason="no such user: ada")])
     assert await store.erase(list(receipt.events), who="ops") == 1
 
     def dump(tx):
@@ -186,7 +187,7 @@ async def test_the_audit_log_comes_in_pages_the_newest_first(store: SqliteStore)
 async def test_two_processes_name_what_people_do_apart_though_the_clock_is_behind(
     store: SqliteStore, url: str, clock: FakeClock
 ) -> None:
-    await accept_one(store, "a", at=clock.now())
+    await accept_one(store, "a")
     other = await open_store(url, role="test", clock=FakeClock(clock.now() - 86_400))
     third = await open_store(url, role="test", clock=FakeClock(clock.now() - 86_400))
     try:
