@@ -15,7 +15,7 @@ from hookline.cli.output import plural
 @click.option("--dry-run", is_flag=True, help="Count and stop.")
 @writes
 def erase(query: str, dry_run: bool) -> None:
-    """Remove bodies, headers, attempts and tracebacks of the events that a query finds, for good.
+    """Remove bodies, headers, reasons, answers and tracebacks of the events that a query finds, for good.
 
     \b
     hookline erase -q 'subject:cus_123'

@@ -51,8 +51,9 @@ async def retain(store: Transactions, keep: Keep, now: float) -> Dropped:
 
 
 async def erase(store: Transactions, events: Sequence[int]) -> int:
-    """Remove bodies, headers, senders' addresses, answers and tracebacks of these events, whatever is open. Their ids
-    and digests stay, so that a late retry does not bring them back. Returns how many there were."""
+    """Remove bodies, headers, senders' addresses, answers, reasons, ordering keys and tracebacks of these events,
+    whatever is open. Their ids and digests stay, so that a late retry does not bring them back. Returns how many there
+    were."""
     erased = 0
     for first in range(0, len(events), BITE):
         erased += await store.write(_erase, list(events[first : first + BITE]))
@@ -110,7 +111,7 @@ def _erase(tx: Tx, events: list[int]) -> int:
     text = _json(events)
     requests = _json([row[0] for row in tx.run("requests_of", events=text)])
     tx.run("erase_bodies", requests=requests)
-    for statement in ("erase_items", "erase_attempts", "erase_events"):
+    for statement in ("erase_items", "erase_attempts", "erase_deliveries", "erase_events"):
         tx.run(statement, events=text)
     return tx.changes()
 

@@ -69,9 +69,15 @@ update requests set content = null, peer = '', target = x'', hint = null where i
 -- name: erase_items
 delete from items where event in (select value from json_each(:events))
 
+-- A reason is often the text of an exception, and an ordering key a customer: they are content, too.
 -- name: erase_attempts
-update attempts set sent = null, received = null, error = null where delivery in
-  (select id from deliveries where event in (select value from json_each(:events)))
+update attempts set
+  sent = null, received = null, error = null, reason = case when reason <> '' then 'erased' else reason end
+where delivery in (select id from deliveries where event in (select value from json_each(:events)))
+
+-- name: erase_deliveries
+update deliveries set ordering_key = null, reason = case when reason <> '' then 'erased' else reason end
+where event in (select value from json_each(:events)) and state <> 'pending'
 
 -- name: erase_events
 update events set subject = null where id in (select value from json_each(:events))
