@@ -268,6 +268,12 @@ def test_a_look_where_nothing_is_makes_no_store(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_latest_request_is_shown(local, remote):
+    [newest] = rows(local("requests", "list", "-n", "1", "--json"))
+    for run in (local, remote):
+        assert newest["id"] in run("requests", "show", "latest").stdout
+
+
 def test_status_and_doctor_say_of_what_they_warn(local, remote):
     for run in (local, remote):
         assert "source broken: webhooks are answered 503" in run("status").stdout

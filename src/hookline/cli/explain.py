@@ -101,7 +101,10 @@ def _attempt(attempt: Attempt, waited: float) -> str:
 def _state(delivery: StoryDelivery, now: float) -> str:
     reason = f": {visible(delivery.reason)}" if delivery.reason else ""
     if delivery.state != "pending":
-        return f"{output.paint_state(delivery.state.replace('_', ' '))}{reason}"
+        state = delivery.state.replace("_", " ")
+        if (delivery.reason or "").startswith(state):  # "cancelled by ada" says both
+            return output.paint(visible(delivery.reason), "dim")
+        return f"{output.paint_state(state)}{reason}"
     match delivery.phase:
         case "paused":
             return "waits, because the destination is paused" + reason

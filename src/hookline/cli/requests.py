@@ -46,8 +46,13 @@ def list_(query: str, limit: int) -> None:
 @click.argument("id")
 @reads
 def show_(id: str) -> None:
-    """Show one request exactly as it came."""
+    """Show one request exactly as it came. `latest` is the last that arrived."""
     with connect() as client:
+        if id == "latest":
+            rows = client.call("list_requests", limit=1).data
+            if not rows:
+                raise exits.Stop(exits.NOT_FOUND, "there is no request yet")
+            id = rows[0].id
         request: StoryRequest = client.call("show_request", id=id)
     if options().json:
         output.objects([request])

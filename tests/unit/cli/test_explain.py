@@ -89,6 +89,11 @@ def test_what_is_due_is_due_now_and_what_cannot_go_says_so():
     assert story("pending", [delivery("pending", phase="no worker")]).endswith("It goes on when that changes.")
 
 
+def test_who_cancelled_is_said_once():
+    told = story("ignored", [delivery("cancelled", reason="cancelled by ada")], reason="cancelled by ada")
+    assert told.count("cancelled") == 1
+
+
 def test_a_failure_is_said_once():
     told = story(
         "failed", [delivery("failed", [attempt(state="failed", reason="said no")], reason="said no")], reason="said no"
