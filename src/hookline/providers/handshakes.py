@@ -105,6 +105,8 @@ def crc(facts: Facts, verifier: Verifier) -> Reply | None:
     """X: GET ``crc_token`` wants its HMAC back, every hour."""
     token = facts.query_value("crc_token") if facts.request.method == "GET" else None
     if token is None:
+        if _PLAIN(facts.body.decode("latin-1")):
+            raise Rejected(BAD)  # anybody can have such a body signed by asking for it as a challenge
         return None
     if not _PLAIN(token):
         raise Rejected("malformed challenge", 400)

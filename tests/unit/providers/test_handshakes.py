@@ -172,6 +172,29 @@ def test_x_does_not_sign_bodies_for_strangers():
             )
 
 
+def test_what_x_signed_as_a_challenge_is_no_event():
+    verifier = bind("twitter", "https://h.example/webhooks/twitter")
+    asked = Request(method="GET", target=b"/?crc_token=1234", headers=[], body=b"", received_at=NOW)
+    reply = verifier.check(asked, NOW)
+    assert isinstance(reply, Reply)
+    headers = [(b"x-twitter-webhooks-signature", json.loads(reply.body)["response_token"].encode())]
+    with pytest.raises(Rejected):
+        verifier.check(Request(method="POST", target=b"/", headers=headers, body=b"1234", received_at=NOW), NOW)
+
+
+def test_what_braintree_signed_as_a_challenge_is_no_event():
+    verifier = bind("braintree", "https://h.example/webhooks/braintree")
+    challenge = b"20f9f8ed05f77439fe955c977e4c8a53"
+    asked = Request(method="GET", target=b"/?bt_challenge=" + challenge, headers=[], body=b"", received_at=NOW)
+    reply = verifier.check(asked, NOW)
+    assert isinstance(reply, Reply)
+    for end in (b"", b"%0A"):
+        body = b"bt_signature=" + reply.body.replace(b"|", b"%7C") + b"&bt_payload=" + challenge + end
+        headers = [(b"Content-Type", b"application/x-www-form-urlencoded")]
+        with pytest.raises(Rejected):
+            verifier.check(Request(method="POST", target=b"/", headers=headers, body=body, received_at=NOW), NOW)
+
+
 def test_meta_is_refused_without_the_word_that_was_agreed():
     handshake = named("whatsapp", "hub.challenge")
     handshake["request"]["url"] = handshake["request"]["url"].replace("meatyhamhock", "nope")

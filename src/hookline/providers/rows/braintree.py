@@ -21,6 +21,7 @@ from hookline.providers.schemes.base import MAX_SIGNATURES, Binding, Match
 from hookline.providers.schemes.mac import Mac, decode_key, hexadecimal
 
 _PAYLOAD = re.compile(r"[A-Za-z0-9+=/\n]+").fullmatch
+_CHALLENGE = re.compile("[a-f0-9]{20,32}").fullmatch
 
 
 def public_and_mac(secret: str) -> tuple[str, Mac]:
@@ -57,7 +58,7 @@ class BraintreeCheck:
         payload, signatures = facts.form_value("bt_payload"), facts.form_value("bt_signature")
         if not payload or not signatures:
             raise Rejected(MISSING)
-        if not _PAYLOAD(payload):
+        if not _PAYLOAD(payload) or _CHALLENGE(payload):  # a challenge is signed for whoever asks
             raise Rejected(MALFORMED)
         given = [item.partition("|") for item in signatures.split("&", MAX_SIGNATURES) if "|" in item]
         matched = -1
@@ -110,7 +111,7 @@ def handshake(facts: Facts, verifier: Verifier) -> Reply | None:
     challenge = facts.query_value("bt_challenge") if facts.request.method == "GET" else None
     if challenge is None:
         return None
-    if not re.fullmatch("[a-f0-9]{20,32}", challenge):
+    if not _CHALLENGE(challenge):
         raise Rejected("malformed challenge", 400)
     public, mac = public_and_mac(verifier.binding.secrets[0])
     return plain(f"{public}|{hexadecimal(mac.digest((challenge.encode(),))).decode()}")
