@@ -43,7 +43,7 @@ class IdMaker:
         """``count`` new ids for the moment ``now`` (unix seconds), ascending, all greater than ``above``."""
         with self._lock:
             ms = int(now * 1000) - EPOCH_MS
-            if above > (self._ms << _COUNTER_BITS) | self._counter:
+            if above >= (self._ms << _COUNTER_BITS) | self._counter:
                 self._ms, self._counter = above >> _COUNTER_BITS, (above & _COUNTER_MASK) + 1
             if ms > self._ms:
                 self._ms = ms

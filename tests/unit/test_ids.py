@@ -37,3 +37,12 @@ async def test_coroutines_are_run() -> None:
     import asyncio
 
     assert asyncio.get_running_loop() is not None
+
+
+def test_an_id_that_another_process_took_is_not_given_out_again() -> None:
+    ours, others = ids.IdMaker(1), ids.IdMaker(2)
+    [last] = ours.take(1_800_000_000.0)
+    for _ in range(3):
+        [theirs] = others.take(1_799_999_999.0, above=last)
+        [last] = ours.take(1_800_000_000.0, above=theirs)
+        assert last > theirs
