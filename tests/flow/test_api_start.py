@@ -33,6 +33,7 @@ def test_the_start_page_shows_what_is_not_well(tmp_path, monkeypatch):
     assert "source broken" in page
     assert "webhooks are answered 503" in page
     assert "All is well" not in page
+    assert "`" not in page
 
 
 async def test_the_first_token_is_shown_once_on_a_terminal(store, monkeypatch):

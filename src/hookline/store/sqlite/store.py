@@ -100,7 +100,7 @@ class SqliteStore(BackOffice, Upkeep):
                 os.close(in_use)
                 raise
         except PermissionError as problem:
-            raise ConfigError(f"store: {path}: this user may not write here") from problem
+            raise ConfigError(f"store: {path}: this user may not write here — run as the user that serves") from problem
         return cls(path, role, connection, clock or BootClock(anchor), number, in_use)
 
     @staticmethod
