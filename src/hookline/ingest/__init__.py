@@ -18,12 +18,12 @@ from hookline.ingest.arrivals import arrival
 from hookline.ingest.committer import Acceptor, Committer
 from hookline.ingest.entries import Entry, Refusal, nearest
 from hookline.ingest.health import Clock, Disk
-from hookline.ingest.leaks import Needles
+from hookline.ingest.leaks import Needles, without_secret
 from hookline.ingest.pace import Seldom, Strangers
 from hookline.ingest.replies import FORBIDDEN, NOT_FOUND, OK, UNAVAILABLE, busy, plain
 from hookline.ingest.requestlog import LOOKED_AT, Notebook, RequestLog
 from hookline.ingest.triggers import Triggers
-from hookline.model import Receipt, Reply, Request, RequestOutcome, Verified, VerifiedEvent
+from hookline.model import Receipt, Reply, Request, RequestOutcome, Verified
 from hookline.providers import CLOCK_REASONS, PROVIDERS, Learned, recognise
 from hookline.routing import Router
 from hookline.secrets import keep
@@ -266,8 +266,7 @@ class Ingest:
         return reply
 
     def _without_secret(self, entry: Entry, request: Request, verified: Verified) -> tuple[Request, Verified]:
-        """The request as it may be stored, and its events with it."""
-        clean = entry.needles.redact(request)
+        """The request as it may be stored, and its events with it; said aloud where the sender is at fault."""
         if not entry.sends_secret:
             self.leaked += 1
             if self._seldom("leak", entry.name, time.monotonic()):
@@ -277,12 +276,7 @@ class Ingest:
                     problem="the sender put this source's own secret into a request: masked before it was stored",
                     cure=f"change the secret of {entry.name}",
                 )
-
-        def masked(event: VerifiedEvent) -> VerifiedEvent:
-            body = clean.body if event.body is request.body else entry.needles.mask(event.body)
-            return msgspec.structs.replace(event, body=body)
-
-        return clean, msgspec.structs.replace(verified, events=[masked(event) for event in verified.events])
+        return without_secret(entry.needles, request, verified)
 
     def _without_any_secret(self, entry: Entry | None, request: Request) -> Request:
         """As the request log may keep it: what went to a wrong path carries the secret of the right one."""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from hookline.model import Request
+from hookline.model import Request, Verified, VerifiedEvent
 from hookline.secrets import spellings
 
 MASK = b"***"
@@ -62,6 +62,17 @@ class Needles:
         for needle in self._needles:
             text = text.replace(needle, MASK)
         return text
+
+
+def without_secret(needles: Needles, request: Request, verified: Verified) -> tuple[Request, Verified]:
+    """A request as it may be stored, and its events with it."""
+    clean = needles.redact(request)
+
+    def masked(event: VerifiedEvent) -> VerifiedEvent:
+        body = clean.body if event.body is request.body else needles.mask(event.body)
+        return msgspec.structs.replace(event, body=body)
+
+    return clean, msgspec.structs.replace(verified, events=[masked(event) for event in verified.events])
 
 
 def _decoded(text: bytes) -> bytes:

@@ -17,6 +17,7 @@ from hookline.config import Source
 from hookline.errors import ConfigError, Rejected, Unavailable
 from hookline.ingest.arrivals import arrival
 from hookline.ingest.entries import Entry
+from hookline.ingest.leaks import without_secret
 from hookline.model import Receipt, Reply, Request, Verified
 from hookline.providers import diagnose
 from hookline.store.records import RequestStory
@@ -66,6 +67,8 @@ async def _accept(
     desk: Desk, source: Source, verifier: providers.Verifier, texts: tuple[str, ...], request: Request, found: Verified
 ) -> tuple[int, ...]:
     entry = Entry(source, verifier, texts)
+    if entry.needles.within(request):  # unknown as a secret when it was noted, or it would have been masked then
+        request, found = without_secret(entry.needles, request, found)
     [receipt] = await desk.store.accept([arrival(entry, verifier, request, found, await router(desk))])
     if isinstance(receipt, Receipt):
         return receipt.events
