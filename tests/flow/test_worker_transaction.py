@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -257,6 +258,9 @@ async def test_a_worker_that_lost_its_lease_does_not_even_call_the_handler(with_
         "rollback to job",
         "attach '/tmp/x.db' as x",
         "pragma synchronous = off",
+        "create temp table events (mine text)",
+        "create temp view deliveries as select 1",
+        "create temp trigger t after insert on events begin select 1; end",
     ],
 )
 async def test_a_handler_reaches_nothing_of_ours(with_table, sql):
@@ -269,6 +273,24 @@ async def test_a_handler_reaches_nothing_of_ours(with_table, sql):
     await worker_of(store, in_store(meddle)).step()
     [(state, reason)] = await deliveries(store)
     assert (state, reason) == ("pending", "AuthError: not authorized")
+
+
+async def test_what_is_written_after_sqlite_took_everything_back_is_written_nowhere(with_table):
+    store = with_table
+    await store.write(lambda tx: tx.sql("create unique index once on paid (event)"))
+
+    def pay(event: Event, tx: Any) -> None:
+        tx.execute("insert into paid values ('mine')")
+        with contextlib.suppress(apsw.ConstraintError):
+            tx.execute("insert or rollback into paid values ('mine')")
+        with contextlib.suppress(Exception):
+            tx.execute("insert into paid values (?)", [event.id])
+
+    await put(store, 1)
+    await worker_of(store, in_store(pay)).step()
+    assert await paid_in(store) == []
+    [(state, reason)] = await deliveries(store)
+    assert (state, reason.startswith("not written: the transaction was rolled back")) == ("pending", True)
 
 
 async def test_a_transaction_ends_with_its_handler(with_table):

@@ -33,8 +33,18 @@ _WRITES = frozenset(
     }
 )
 _NEVER = frozenset(
-    {apsw.SQLITE_TRANSACTION, apsw.SQLITE_SAVEPOINT, apsw.SQLITE_ATTACH, apsw.SQLITE_DETACH, apsw.SQLITE_PRAGMA}
+    {
+        apsw.SQLITE_TRANSACTION,
+        apsw.SQLITE_SAVEPOINT,
+        apsw.SQLITE_ATTACH,
+        apsw.SQLITE_DETACH,
+        apsw.SQLITE_PRAGMA,
+        apsw.SQLITE_CREATE_TEMP_TABLE,  # a temporary "events" would stand before ours, for everything we write
+        apsw.SQLITE_CREATE_TEMP_VIEW,
+        apsw.SQLITE_CREATE_TEMP_TRIGGER,
+    }
 )
+_GONE = "the transaction was rolled back by SQLite: a full disk, or a statement that says ON CONFLICT ROLLBACK"
 
 
 class StoreTransaction:
@@ -47,6 +57,8 @@ class StoreTransaction:
         """The rows of a statement. :raises apsw.Error: as SQLite does, also for what is out of reach."""
         if self._connection is None:
             raise RuntimeError("this transaction is over: the handler has returned")
+        if not self._connection.in_transaction:  # it would be written at once, whatever becomes of the delivery
+            raise RuntimeError(_GONE)
         return self._connection.execute(sql, values).fetchall()
 
 
@@ -74,6 +86,8 @@ def settle_with(tx: Tx, settlement: Settlement, act: Act) -> Outcome | None:
         handed._connection = None
     if not outcome.ok:
         raise Undo(outcome)
+    if not tx.connection.in_transaction:
+        raise RuntimeError(_GONE)
     return outcome
 
 
