@@ -345,3 +345,15 @@ async def test_what_people_change_is_in_the_audit_log(store: SqliteStore) -> Non
         ("bob", "deliveries cancelled", ""),
         ("ann", "replayed", "status:failed"),
     ]
+
+
+@pytest.mark.parametrize("to", [None, "app.other"])
+async def test_what_is_erased_while_a_replay_looks_at_it_is_not_delivered(store: SqliteStore, to: str | None) -> None:
+    number = await ended(store, "a", State.FAILED)
+    job = await store.create_replay("", ReplayOptions(to=to), who="ann")
+    choice = pick.choose("", (), store.now(), below=job.id)
+    bite = await store._bite(choice, job.options, None, 0, pick.MOST)
+    await store.erase([number], who="bob")
+    assert await store.write(advance_replay, job, bite)
+    assert await claim(store, "app.paid", "app.other") == []
+    assert await counts(store, number) == {"failed": 1}

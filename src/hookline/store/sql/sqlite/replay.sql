@@ -3,8 +3,11 @@
 -- name: lines_of_event
 select id, destination, state, coalesce(lease_until > :now, 0), due_at > :now from deliveries where event = :event order by id
 
+-- What was erased since somebody looked has nothing to deliver.
 -- name: ended_delivery
-select id, event, destination, state, ordering_key from deliveries where id = :id and state = :state
+select d.id, d.event, d.destination, d.state, d.ordering_key from deliveries d
+join events e on e.id = d.event left join requests r on r.id = e.request left join items i on i.event = e.id
+where d.id = :id and d.state = :state and (r.content is not null or i.body is not null)
 
 -- name: bring_forward
 update deliveries set due_at = :now, trigger = 'replay', changed_at = :now
@@ -12,8 +15,9 @@ where id = :id and state = 'pending' and lease_until is null and due_at > :now
 returning destination
 
 -- name: addable
-select 1 from events e
-where e.id = :event and not exists (select 1 from deliveries d where d.event = :event and d.destination = :destination)
+select 1 from events e left join requests r on r.id = e.request left join items i on i.event = e.id
+where e.id = :event and (r.content is not null or i.body is not null)
+  and not exists (select 1 from deliveries d where d.event = :event and d.destination = :destination)
 
 -- name: leased
 select id, event, attempts, tries, trigger, worker, leased_at, lease_until from deliveries
