@@ -198,6 +198,8 @@ def play(gateway: Gateway) -> list[bytes]:
     send("/webhooks/githib?secret=" + quote(key), headers | leak, body, 404)
     path, headers, body = stripe(stripe_event("1", "invoice.paid", note=key), secret=key)
     send(path, headers | leak, body, 200)
+    path, headers, body = stripe(stripe_event(key, f"invoice.{key}", customer=key), secret=key)
+    send(path, headers, body, 200)
     path, headers, body = stripe(stripe_event("2", "invoice.paid"), moment=time.time() - 9_000, secret=key)
     send(path, headers | {"X-A": key}, body, 401)
     path, headers, body = billing({"event": "paid", "leak": key}, "first", secret=key)

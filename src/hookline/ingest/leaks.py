@@ -69,8 +69,16 @@ def without_secret(needles: Needles, request: Request, verified: Verified) -> tu
     clean = needles.redact(request)
 
     def masked(event: VerifiedEvent) -> VerifiedEvent:
-        body = clean.body if event.body is request.body else needles.mask(event.body)
-        return msgspec.structs.replace(event, body=body)
+        return msgspec.structs.replace(
+            event,
+            body=clean.body if event.body is request.body else needles.mask(event.body),
+            id=masked_text(event.id),
+            type=masked_text(event.type) or "",
+            subject=masked_text(event.subject),
+        )
+
+    def masked_text(text: str | None) -> str | None:
+        return text and needles.mask(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
     return clean, msgspec.structs.replace(verified, events=[masked(event) for event in verified.events])
 

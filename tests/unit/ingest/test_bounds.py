@@ -16,10 +16,10 @@ from hookline.errors import ConfigError, Unavailable
 from hookline.ingest.addresses import neighbourhood, networks, within
 from hookline.ingest.entries import nearest
 from hookline.ingest.health import BALLAST, Clock, Disk
-from hookline.ingest.leaks import Needles
+from hookline.ingest.leaks import Needles, without_secret
 from hookline.ingest.pace import Bucket, Seldom, Strangers
 from hookline.ingest.requestlog import LONGEST_BODY, MOST_NOTES, RequestLog
-from hookline.model import Request, RequestOutcome
+from hookline.model import Request, RequestOutcome, Verified, VerifiedEvent
 from hookline.store.base import RequestNote
 
 
@@ -191,6 +191,13 @@ def test_a_standard_webhooks_secret_is_found_without_its_prefix():
     needles = Needles(["whsec_" + key])
     for text in ("whsec_" + key, key, b"0123456789abcdef01234567".hex()):
         assert needles.within(request(text.encode()))
+
+
+def test_a_secret_that_is_read_from_a_request_is_masked_in_what_was_read():
+    leaking = request(b"{}", SECRET.encode())
+    event = VerifiedEvent(id=f"1-{SECRET}", type=f"paid {SECRET}", subject=SECRET, body=leaking.body)
+    _, found = without_secret(Needles([SECRET]), leaking, Verified(events=[event]))
+    assert [(one.id, one.type, one.subject) for one in found.events] == [("1-***", "paid ***", "***")]
 
 
 def test_a_secret_that_json_escapes_is_found_as_it_is_written_there():
