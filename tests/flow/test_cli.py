@@ -187,6 +187,13 @@ def test_verify_needs_no_settings_file(tmp_path, monkeypatch):
     assert hookline(*arguments, "--body", '{"zen": true}').exit_code == 0
 
 
+def test_verify_takes_no_secret_that_all_users_could_read_in_the_process_list():
+    refused = hookline("verify", "--provider", "github", "--secret", SECRET, "--body", "{}")
+    assert refused.exit_code == exits.USAGE
+    assert "env:NAME" in refused.stderr
+    assert SECRET not in refused.stderr + refused.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [

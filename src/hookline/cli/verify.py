@@ -92,7 +92,10 @@ def _alone(
     from hookline.admin.operations.judge import verdict
     from hookline.config import Source, resolve
     from hookline.model import Request
+    from hookline.secrets import is_reference
 
+    if not all(is_reference(reference) for reference in references):
+        raise exits.Stop(exits.USAGE, "--secret: write env:NAME or file:PATH: all users see what stands in a command")
     place, _, query = url.partition("?")
     path = "/" + place.partition("://")[2].partition("/")[2]
     source = Source(name=provider, provider=provider, environment="production", path=path, url=place)
