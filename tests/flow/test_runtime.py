@@ -207,6 +207,20 @@ def test_events_that_came_before_the_app_could_be_loaded_are_delivered_once_it_i
         gateway.stop()
 
 
+def test_events_that_came_before_the_app_could_be_loaded_are_delivered_after_a_restart_too(tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path, app="this is no Python")
+    try:
+        gateway.start("serve", "app:hooks")
+        gateway.wait_until_ready()
+        assert gateway.post(github({"a": 1}, "early"))[0] == 200
+        gateway.kill_all()
+        (tmp_path / "app.py").write_text(dedent(APP))  # by the next start, the app is published before the door opens
+        gateway.start("serve", "app:hooks")
+        wait_for(lambda: gateway.rows("select status from events") == [("processed",)], "the delivery")
+    finally:
+        gateway.stop()
+
+
 def test_a_secret_that_comes_by_handshake_is_taken_once_and_only_while_it_is_expected(tmp_path: Path) -> None:
     gateway = Gateway(tmp_path, app=APP, config='[sources.asana]\nprovider = "asana"\n')
     shake = {"X-Hook-Secret": "b537207f20cbfa02357cf448134da559e8bd39d61597dcd5"}

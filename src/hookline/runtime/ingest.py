@@ -19,7 +19,7 @@ from hookline.config import Config
 from hookline.door import Door
 from hookline.door import Limits as DoorLimits
 from hookline.door.tls import context, renew
-from hookline.errors import ConfigError
+from hookline.errors import ConfigError, Unavailable
 from hookline.ingest import Ingest
 from hookline.ingest.addresses import networks
 from hookline.ingest.entries import build, next_end
@@ -96,6 +96,7 @@ async def _serve(
     gc.set_threshold(20_000, 50, 50)  # requests make no cycles: looking for some every 700 objects costs a twentieth
     say_ready()
     rebuild_at = next_end(config, time.time())
+    loaded = handlers is not None  # then an earlier ingest process may have held what came before
 
     async def well() -> bool:
         return ingest.trouble() is None and await store.anybody_works()
@@ -108,16 +109,21 @@ async def _serve(
             renew_tls(certificate, config)
             handlers = None if app else ()
             rebuild_at = time.time()
-        most = config.limits.backlog
-        ingest.overfull = most is not None and await store.open_deliveries() >= most
-        now_published = await published(store, app)
-        if now_published != handlers:
-            loaded = handlers is None and now_published is not None
-            handlers = now_published
-            ingest.router = router(config, handlers)
+        try:
+            most = config.limits.backlog
+            ingest.overfull = most is not None and await store.open_deliveries() >= most
+            now_published = await published(store, app)
+            if now_published != handlers:
+                loaded = loaded or (handlers is None and now_published is not None)
+                handlers = now_published
+                ingest.router = router(config, handlers)
             if loaded:
                 await let_go(store, ingest.router)
-        said = await by_handshake(store)
+                loaded = False
+            said = await by_handshake(store)
+        except Unavailable as trouble:  # the door goes on, and says 503 as long as it must
+            log.warning("cannot look at the store", reason=trouble.reason)
+            continue
         if said != handshakes:
             handshakes, rebuild_at = said, time.time()
         if rebuild_at is not None and rebuild_at <= time.time():
@@ -148,11 +154,11 @@ async def by_handshake(store: SqliteStore) -> dict[str, Any]:
 
 async def let_go(store: SqliteStore, routes: Router) -> None:
     """Route what was held because no app had been loaded."""
+    held = f'is:held status:needs_review reason:"{NOT_LOADED}"'
+    if not (await store.plan_replay(held, ReplayOptions(reroute=True), routes.route)).deliveries:
+        return
     job: ReplayRow | None = await store.create_replay(
-        f'is:held status:needs_review reason:"{NOT_LOADED}"',
-        ReplayOptions(reroute=True),
-        who="hookline",
-        route=routes.route,
+        held, ReplayOptions(reroute=True), who="hookline", route=routes.route
     )
     while job is not None and job.state == "running":
         job = await store.advance_replay(job.id, routes.route)
