@@ -55,7 +55,7 @@ def test_a_refusal_for_a_full_disk_tells_when_to_come_again(tmp_path: Path) -> N
 def test_after_a_failed_fsync_nothing_is_acknowledged_until_the_process_is_replaced(tmp_path: Path) -> None:
     gateway = Gateway(tmp_path, app=APP)
     try:
-        gateway.start("ingest", "app:hooks", program=[BROKEN])
+        broken = gateway.start("ingest", "app:hooks", program=[BROKEN])
         gateway.wait_until_ready()
         assert gateway.post(github({"ref": "before"}, "before"))[0] == 200
         (tmp_path / "fail-fsync").touch()
@@ -64,6 +64,7 @@ def test_after_a_failed_fsync_nothing_is_acknowledged_until_the_process_is_repla
         # The disk seems well again, but what this process wrote before may be gone: it must not go on as before.
         with suppress(OSError):
             assert gateway.post(github({"ref": "after"}, "after"))[0] == 503
+        wait_for(lambda: broken.poll() not in (None, 0), "its end, which a supervisor sees")
         gateway.kill_all()
         gateway.start("ingest", "app:hooks")
         gateway.wait_until_ready()

@@ -102,7 +102,7 @@ async def _serve(
         return ingest.trouble() is None and await store.anybody_works()
 
     heart = asyncio.create_task(every(EVERY, heartbeat(lambda: config, well)), name="heartbeat")
-    while await life.pause(_LOOK):
+    while await life.pause(_LOOK) and not store.broken:
         if life.reloading.is_set():
             life.reloading.clear()
             config = reread(config, paths, flags)
@@ -136,7 +136,9 @@ async def _serve(
     await door.stop(config.server.drain)
     await ingest.stop()
     await store.close()
-    return 0
+    if store.broken:
+        log.error("to be replaced", problem=store.broken)
+    return 1 if store.broken else 0
 
 
 async def published(store: SqliteStore, app: str | None) -> tuple[HandlerRoute, ...] | None:

@@ -23,6 +23,7 @@ from hookline.runtime.start import Life, complain, config_options
 from hookline.runtime.start import run as run_loop
 from hookline.store import open_store
 from hookline.store.clock import boot_id
+from hookline.store.sqlite.store import SqliteStore
 from hookline.supervisor import REPLACE_ME, say_ready, this_hookline
 from hookline.telemetry import scrub
 from hookline.worker import Service, WorkerSettings, alone
@@ -72,7 +73,8 @@ async def _work(config: Config, hooks: Hookline | None, again: Sequence[str]) ->
     say_ready()
     jobs = chores(store, lambda: config)
     running = asyncio.create_task(service.run())
-    ends = [running, asyncio.create_task(life.stopping.wait()), asyncio.create_task(life.reloading.wait())]
+    signals = (life.stopping.wait(), life.reloading.wait(), _until_broken(store))
+    ends = [running, *(asyncio.create_task(end) for end in signals)]
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     service.stop()
     await running
@@ -80,7 +82,15 @@ async def _work(config: Config, hooks: Hookline | None, again: Sequence[str]) ->
     for task in (*ends[1:], *jobs):
         task.cancel()
     await store.close()
+    if store.broken:
+        log.error("to be replaced", problem=store.broken)
+        return 1
     return REPLACE_ME if life.reloading.is_set() and not life.stopping.is_set() else 0
+
+
+async def _until_broken(store: SqliteStore) -> None:
+    while not store.broken:  # noqa: ASYNC110  a thread finds it out
+        await asyncio.sleep(1)
 
 
 def destinations(config: Config, hooks: Hookline | None) -> dict[str, Destination]:

@@ -146,6 +146,11 @@ class SqliteStore(BackOffice, Upkeep):
         """Unix seconds, as this store counts them."""
         return self.clock.now()
 
+    @property
+    def broken(self) -> str | None:
+        """Why this process can write no more, whatever becomes of the disk: it has to be replaced."""
+        return self._writer.broken
+
     # -- transactions --------------------------------------------------------------------------------------------
 
     async def write(self, act: Callable[..., T], *values: Any, **named: Any) -> T:

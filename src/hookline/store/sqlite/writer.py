@@ -82,7 +82,8 @@ class Writer:
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._closed = False
         self.broken: str | None = None
-        """Why nothing can be written any more: after a failed fsync nobody knows what is on the disk."""
+        """Why nothing can be written any more: after a failed fsync nobody knows what is on the disk, and a file that
+        was replaced is not the store."""
         self._thread = threading.Thread(target=self._work, name="hookline-writer", daemon=True)
         self._thread.start()
 
@@ -159,7 +160,8 @@ class Writer:
             raise Unavailable(self.broken)
         with self._turnstile:
             if _which(self._path) != self._file:  # SQLite would go on in a file that nobody can open any more
-                raise Unavailable(f"{self._path} was replaced or removed while this process had it open: start anew")
+                self.broken = f"{self._path} was replaced or removed while this process had it open"
+                raise Unavailable(self.broken)
             tx.now = self._clock.now()
             connection = self._connection
             connection.execute("begin immediate")
