@@ -22,6 +22,7 @@ from hookline.config import Destination as Settings
 from hookline.destinations import build
 from hookline.errors import ConfigError
 from hookline.model import Claim, Event, Outcome, State, Trigger
+from hookline.store.base import Want
 from hookline.store.clock import FakeClock
 
 NOW = 1_800_000_000.0
@@ -132,6 +133,22 @@ async def test_a_digest_tells_the_events_of_its_window_in_one_message(endpoint: 
         waits = [("pending", "waits for its digest", 0), ("succeeded", "", 1)]
         assert await tries(store) == waits * 3
         assert await rows(store, "select attempts from deliveries") == [(1,)] * 3
+    await chat.close()
+
+
+async def test_a_digest_does_not_tell_again_what_must_not_be_told_twice(endpoint: Evil, tmp_path: Path):
+    clock = FakeClock(NOW + 60)
+    chat = made("slack", url=endpoint.url("/"), text="{{ event.body }}", digest="1m", on_unknown="hold")
+    async with opened(tmp_path, clock) as store:
+        await put(store, 1, to="chat")
+        await store.claim("dead", {"chat": Want(slots=1)}, 60)
+        clock.advance(61)
+        await put(store, 2, to="chat")
+        clock.advance(60)
+        assert await worker_of(store, chat).step() == 2
+        assert await deliveries(store) == [("needs_review", "may have been done: lease ran out"), ("succeeded", "")]
+        [got] = endpoint.received
+        assert json.loads(got.body)["text"] == "2"
     await chat.close()
 
 

@@ -287,7 +287,11 @@ class Worker:
     async def _attempt_many(self, batch: Sequence[Held], destination: DigestDestination) -> None:
         told = []
         for held in batch:
-            if (refused := self._filtered(held.claim)) is not None:
+            try:
+                refused = await self._refused(held.claim, destination)
+            except Exception as problem:  # as in _attempt
+                refused = _broken(destination, problem)
+            if refused is not None:
                 self.end(held, refused)
             else:
                 told.append(held)
