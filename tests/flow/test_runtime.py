@@ -259,3 +259,10 @@ def test_two_ingest_processes_store_an_event_once_whichever_gets_its_copies(tmp_
         assert gateway.rows("select count(*), sum(duplicates) from events") == [(60, 180)]
     finally:
         gateway.stop()
+
+
+def test_strict_refuses_to_start_with_an_app_that_cannot_be_imported(tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path, app="this is no Python")
+    refused = gateway.run("serve", "app:hooks", "--strict")
+    assert refused.returncode == 3
+    assert "SyntaxError" in refused.stderr

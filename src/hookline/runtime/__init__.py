@@ -22,7 +22,7 @@ def serve(paths: Paths, flags: Flags, app: str | None, *, strict: bool = False) 
     from hookline.runtime.serve import run
 
     paths = hand_down(app, paths)
-    return _play("serve", paths, flags, lambda config: run(config, paths, flags, app), strict=strict)
+    return _play("serve", paths, flags, lambda config: run(config, paths, flags, app, strict=strict), strict=strict)
 
 
 def run_ingest(paths: Paths, flags: Flags, app: str | None) -> int:

@@ -15,7 +15,7 @@ from hookline.config import Config
 from hookline.runtime.start import ADMIN_FD, PUBLIC_FD, config_options, load
 from hookline.store import open_store, path_of
 from hookline.store.sqlite.turnstile import holder
-from hookline.supervisor import Role, Supervisor, this_hookline
+from hookline.supervisor import BAD_CONFIG, Role, Supervisor, this_hookline
 
 LONGEST_HOLD = 2.0
 """Seconds that one process may keep the others from writing before it is replaced."""
@@ -23,8 +23,11 @@ LONGEST_HOLD = 2.0
 log = structlog.get_logger("hookline.supervisor")
 
 
-def run(config: Config, paths: Sequence[str], flags: Mapping[str, object], app: str | None) -> int:
-    """Run everything until SIGTERM; the exit code is 3 for a configuration that cannot be used."""
+def run(
+    config: Config, paths: Sequence[str], flags: Mapping[str, object], app: str | None, *, strict: bool = False
+) -> int:
+    """Run everything until SIGTERM; the exit code is 3 for a configuration that cannot be used, and where ``strict`` is
+    asked for, also for an app that cannot be imported."""
     app = app or config.server.app or None
     given = sock.inherited(os.environ, os.getpid())
     public = given.get("public") or sock.listen(config.server.public, "server.public")
@@ -35,7 +38,8 @@ def run(config: Config, paths: Sequence[str], flags: Mapping[str, object], app: 
     roles = _roles(config, paths, flags, app, public, admin)
 
     async def supervise() -> int:
-        await publish(paths, app)
+        if not await publish(paths, app) and strict:
+            return BAD_CONFIG
         supervisor = Supervisor(
             roles,
             reload=lambda: _reload(paths, flags, app),

@@ -392,6 +392,8 @@ def test_whatever_is_signed_is_kept(name: str, body: bytes):
     verifier = VERIFIERS[name]
     if name in ("braintree", "mandrill") or (name == "linear" and b"webhookTimestamp" in body):
         return
+    if name == "twitter":  # a bare word may be a challenge that somebody had signed; X's events are objects
+        body = b"{" + body
     try:
         request = signed(name, verifier, body=body, id="msg_1")
     except ConfigError:
