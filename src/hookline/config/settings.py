@@ -96,7 +96,7 @@ class Server(Table, frozen=True, kw_only=True):
         int,
         Setting(
             kinds.whole(1, 64),
-            "Ingest processes on this machine. Two take about half as much again as one; rates and limits of "
+            "Ingest processes on this machine. More than one only helps where cores are idle; rates and limits of "
             "connections count in each.",
         ),
     ] = 1
